@@ -1,0 +1,147 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Where `scripts/setup.sh` puts libllama and the chat-template library; see docs/decisions/0002-libllama.md.
+let cache =
+    Context.environment["TOKENFACTORY_CACHE"]
+    ?? (Context.environment["HOME"].map { $0 + "/.cache/tokenfactory" } ?? "/var/cache/tokenfactory")
+let prefix = Context.environment["TOKENFACTORY_PREFIX"] ?? cache + "/prefix"
+
+/// Every target is held to the same rules.
+let strict: [SwiftSetting] = [
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableUpcomingFeature("InferIsolatedConformances"),
+    .enableUpcomingFeature("ImmutableWeakCaptures"),
+]
+
+/// Whatever links libllama must find its headers while compiling, and its library while linking and running.
+let llamaSettings: [SwiftSetting] = [.unsafeFlags(["-Xcc", "-I\(prefix)/include"])]
+let llamaLinking: [LinkerSetting] = [
+    .unsafeFlags(["-L\(prefix)/lib", "-Xlinker", "-rpath", "-Xlinker", "\(prefix)/lib"])
+]
+
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let configuration: Target.Dependency = .product(name: "Configuration", package: "swift-configuration")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let histogram: Target.Dependency = .product(name: "Histogram", package: "hdrhistogram-swift")
+let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+
+func target(
+    _ name: String, _ path: String, _ dependencies: [Target.Dependency] = [], llama: Bool = false,
+    exclude: [String] = [], resources: [Resource]? = nil
+) -> Target {
+    .target(
+        name: name, dependencies: dependencies, path: path, exclude: exclude, resources: resources,
+        swiftSettings: strict + (llama ? llamaSettings : []))
+}
+
+func executable(_ name: String, _ path: String, _ dependencies: [Target.Dependency], llama: Bool = false) -> Target {
+    .executableTarget(
+        name: name, dependencies: dependencies, path: path,
+        swiftSettings: strict + (llama ? llamaSettings : []), linkerSettings: llama ? llamaLinking : [])
+}
+
+func tests(
+    _ name: String, _ dependencies: [Target.Dependency], llama: Bool = false, resources: [Resource]? = nil
+) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies, path: "Tests/\(name)", resources: resources,
+        swiftSettings: strict + (llama ? llamaSettings : []), linkerSettings: llama ? llamaLinking : [])
+}
+
+let package = Package(
+    name: "token-factory",
+    platforms: [.macOS(.v15)],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        .package(
+            url: "https://github.com/apple/swift-configuration.git", from: "1.4.0",
+            traits: [.defaults, "CommandLineArguments"]),
+        .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+        .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift.git", from: "0.2.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1"),
+        .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+    ],
+    targets: [
+        .systemLibrary(name: "CZeroMQ", path: "Shared/CZeroMQ"),
+        .systemLibrary(name: "CLlama", path: "Shared/CLlama"),
+
+        target("Wire", "Shared/Wire"),
+        target("Transport", "Shared/Transport", ["CZeroMQ"]),
+        target("Line", "Shared/Line", ["Wire"]),
+        target("Station", "Shared/Station", ["Wire", "Transport", "Line", "Spool", logging]),
+        target("Spool", "Shared/Spool", ["Wire"]),
+        target("Telemetry", "Shared/Telemetry", ["Wire"]),
+        target("Economics", "Shared/Economics"),
+        target("Llama", "Shared/Llama", ["CLlama"], llama: true),
+        target("Settings", "Shared/Settings", [configuration, logging]),
+        target("AdminDoor", "Shared/AdminDoor", ["Telemetry", hummingbird, logging, lifecycle]),
+
+        target(
+            "IngestService", "Services/Ingest/Service",
+            ["Wire", "Transport", "Line", "Station", "Spool", "Telemetry", "OpenAIDoor", logging]),
+        target("OpenAIDoor", "Services/Ingest/OpenAIDoor", ["Telemetry", crypto, hummingbird, logging, lifecycle]),
+        executable(
+            "ingest", "Services/Ingest/Main",
+            ["IngestService", "OpenAIDoor", "AdminDoor", "Settings", "Economics", logging, lifecycle]),
+
+        target("Tokenization", "Services/Tokenizer/Tokenization", ["Llama"], llama: true),
+        target(
+            "TokenizerService", "Services/Tokenizer/Service",
+            ["Wire", "Transport", "Line", "Station", "Spool", "Telemetry", "Tokenization", logging], llama: true),
+        executable(
+            "tokenizer", "Services/Tokenizer/Main",
+            ["TokenizerService", "Tokenization", "AdminDoor", "Settings", logging, lifecycle], llama: true),
+
+        target("Batching", "Services/InferenceWorker/Batching"),
+        target("Engines", "Services/InferenceWorker/Engines", ["Batching", "Llama"], llama: true),
+        target(
+            "WorkerService", "Services/InferenceWorker/Service",
+            ["Wire", "Transport", "Line", "Station", "Spool", "Telemetry", "Batching", logging]),
+        executable(
+            "inference-worker", "Services/InferenceWorker/Main",
+            ["WorkerService", "Engines", "Batching", "AdminDoor", "Settings", logging, lifecycle], llama: true),
+
+        target("LedgerStore", "Services/Accounting/Store", ["Wire", "Economics", crypto, grdb]),
+        target(
+            "AccountingService", "Services/Accounting/Service",
+            ["Wire", "Transport", "Line", "Station", "Telemetry", "LedgerStore", "Economics", hummingbird, logging]),
+        executable(
+            "accounting", "Services/Accounting/Main",
+            ["AccountingService", "LedgerStore", "Economics", "AdminDoor", "Settings", logging, lifecycle]),
+
+        target(
+            "LoadGenerator", "Tools/LoadGenerator/Core",
+            ["Wire", "Transport", "Station", "Telemetry", histogram, httpClient]),
+        executable("loadgen", "Tools/LoadGenerator/Main", ["LoadGenerator", argumentParser]),
+        target("FactoryKit", "Tools/Factory/Kit", ["LedgerStore", "Economics", "Transport", "Llama"], llama: true),
+        executable("factory", "Tools/Factory/Main", ["FactoryKit", "LedgerStore", argumentParser], llama: true),
+
+        tests("WireTests", ["Wire"], resources: [.copy("Vectors")]),
+        tests("TransportTests", ["Transport"]),
+        tests("LineTests", ["Line", "Wire"]),
+        tests("SpoolTests", ["Spool", "Wire"]),
+        tests("TelemetryTests", ["Telemetry", "Wire"]),
+        tests("EconomicsTests", ["Economics"]),
+        tests("LlamaTests", ["Llama"], llama: true, resources: [.copy("Fixtures")]),
+        tests("SettingsTests", ["Settings"]),
+        tests("OpenAIDoorTests", ["OpenAIDoor"]),
+        tests("TokenizationTests", ["Tokenization", "Llama"], llama: true),
+        tests("BatchingTests", ["Batching"]),
+        tests("EnginesTests", ["Engines", "Batching", "Llama"], llama: true),
+        tests("LedgerStoreTests", ["LedgerStore", "Wire", "Economics"]),
+        tests("LoadGeneratorTests", ["LoadGenerator"]),
+    ]
+)
