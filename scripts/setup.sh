@@ -151,14 +151,15 @@ build_llama() {
     trap "rm -rf '$work'" EXIT
     : >"$log"
     run_logged "$log" tar -xzf "$cache/downloads/$llama_sdist" -C "$work" --strip-components 1
-    local source=$work/vendor/llama.cpp
+    local source=$work/vendor/llama.cpp backends=()
+    [[ $extra_flags != *GGML_BACKEND_DL=ON* ]] || backends=("-DGGML_BACKEND_DIR=$prefix/lib")
     # shellcheck disable=SC2086  # flags are words
     run_logged "$log" cmake -S "$source" -B "$work/out" -G Ninja \
         -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=ON \
         -DCMAKE_INSTALL_PREFIX="$prefix" -DCMAKE_INSTALL_LIBDIR=lib "-DCMAKE_INSTALL_RPATH=\$ORIGIN" \
-        -DGGML_BACKEND_DIR="$prefix/lib" \
         -DLLAMA_BUILD_COMMON=OFF -DLLAMA_BUILD_APP=OFF -DLLAMA_BUILD_TOOLS=OFF -DLLAMA_BUILD_SERVER=OFF \
-        -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_CURL=OFF $extra_flags
+        -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_CURL=OFF \
+        ${backends[@]+"${backends[@]}"} $extra_flags
     run_logged "$log" cmake --build "$work/out"
     run_logged "$log" env DESTDIR="$work/stage" cmake --install "$work/out"
 

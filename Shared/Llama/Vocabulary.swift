@@ -1,0 +1,143 @@
+import CLlama
+
+/// A model's tokenizer. Values of it share the model, and any number of threads can use it at once.
+public struct Vocabulary: Sendable {
+    /// Ids run from 0 to one less.
+    public let count: Int
+    public let beginOfSequence: UInt32?
+    public let endOfSequence: UInt32?
+    /// Whether the model wants its begin-of-sequence token before a plain prompt.
+    public let addsBeginOfSequence: Bool
+    /// Tokens that end an answer, in ascending order.
+    public let endOfGenerationTokens: [UInt32]
+
+    let markup: MarkupTokens
+    private let model: ModelHandle
+    private let vocabulary: VocabularyPointer
+    private let flags: [Flags]
+
+    private struct Flags: OptionSet {
+        let rawValue: UInt8
+        static let control = Flags(rawValue: 1)
+        static let endOfGeneration = Flags(rawValue: 2)
+    }
+
+    // The vocabulary is a part of the model, which lives as long as `model`, and is only read.
+    @safe
+    private struct VocabularyPointer: @unchecked Sendable {
+        let pointer: OpaquePointer
+    }
+
+    init(model: ModelHandle, vocabulary: OpaquePointer) {
+        self.model = model
+        self.vocabulary = unsafe VocabularyPointer(pointer: vocabulary)
+        count = Int(unsafe llama_vocab_n_tokens(vocabulary))
+        beginOfSequence = UInt32(exactly: unsafe llama_vocab_bos(vocabulary))
+        endOfSequence = UInt32(exactly: unsafe llama_vocab_eos(vocabulary))
+        addsBeginOfSequence = unsafe llama_vocab_get_add_bos(vocabulary)
+
+        var flags: [Flags] = []
+        flags.reserveCapacity(count)
+        var endOfGenerationTokens: [UInt32] = []
+        var markup = MarkupTokens()
+        for id in 0..<UInt32(count) {
+            let token = llama_token(bitPattern: id)
+            var flag: Flags = []
+            if unsafe llama_vocab_is_eog(vocabulary, token) {
+                flag.insert(.endOfGeneration)
+                endOfGenerationTokens.append(id)
+            }
+            let attributes = unsafe llama_vocab_get_attr(vocabulary, token).rawValue
+            let isControl = attributes & LLAMA_TOKEN_ATTR_CONTROL.rawValue != 0
+            if isControl { flag.insert(.control) }
+            if isControl || attributes & LLAMA_TOKEN_ATTR_USER_DEFINED.rawValue != 0,
+                let text = unsafe llama_vocab_get_text(vocabulary, token)
+            {
+                markup.insert(
+                    .init(
+                        id: id, text: unsafe Array(String(cString: text).utf8), isControl: isControl,
+                        stripsLeft: attributes & LLAMA_TOKEN_ATTR_LSTRIP.rawValue != 0,
+                        stripsRight: attributes & LLAMA_TOKEN_ATTR_RSTRIP.rawValue != 0))
+            }
+            flags.append(flag)
+        }
+        self.flags = flags
+        self.endOfGenerationTokens = endOfGenerationTokens
+        self.markup = markup
+    }
+
+    /// Whether this token ends an answer. False for ids that do not exist.
+    public func isEndOfGeneration(_ token: UInt32) -> Bool {
+        token < flags.count && flags[Int(token)].contains(.endOfGeneration)
+    }
+
+    /// Whether this token stands for structure and not for text. False for ids that do not exist.
+    public func isControl(_ token: UInt32) -> Bool {
+        token < flags.count && flags[Int(token)].contains(.control)
+    }
+
+    /// Appends the tokens of `utf8` to `tokens`. Text that is not UTF-8 gets replacement characters, never a trap.
+    ///
+    /// - Parameters:
+    ///   - parseSpecial: recognises control tokens' texts. Only for text that its author may put them into.
+    ///   - addSpecial: adds the begin and end tokens that the model is configured for.
+    public func tokenize(
+        _ utf8: Span<UInt8>, parseSpecial: Bool, addSpecial: Bool, into tokens: inout [UInt32]
+    ) throws(LlamaError) {
+        let byteCount = utf8.count
+        // A token has at least one byte of text, except for a few that are added.
+        var room = byteCount + 8
+        guard Int32(exactly: room) != nil else { throw .cannotTokenize(byteCount: byteCount) }
+        let start = tokens.count
+        while true {
+            tokens.append(contentsOf: repeatElement(0, count: room))
+            let written = unsafe tokens.withUnsafeMutableBufferPointer { buffer in
+                unsafe UnsafeMutableBufferPointer(rebasing: buffer[start...])
+                    .withMemoryRebound(to: llama_token.self) { ids in
+                        unsafe utf8.withUnsafeBytes { bytes in
+                            unsafe bytes.withMemoryRebound(to: CChar.self) { text in
+                                unsafe tf_tokenize(
+                                    vocabulary.pointer, text.baseAddress, Int32(byteCount), ids.baseAddress,
+                                    Int32(room), addSpecial, parseSpecial)
+                            }
+                        }
+                    }
+            }
+            tokens.removeSubrange((start + max(0, Int(written)))...)
+            if written >= 0 { return }
+            // Otherwise it is the room that is needed, negated, or one of two codes.
+            guard written != Int32.min, written != Int32.min + 1, -Int(written) > room else {
+                throw .cannotTokenize(byteCount: byteCount)
+            }
+            room = -Int(written)
+        }
+    }
+
+    /// Appends the bytes of a token, which need not be whole characters.
+    ///
+    /// - Parameter renderSpecial: whether control tokens have a text, or none.
+    public func bytes(of token: UInt32, renderSpecial: Bool, into bytes: inout [UInt8]) throws(LlamaError) {
+        guard token < count else { throw .unknownToken(token) }
+        let id = llama_token(bitPattern: token)
+        var room = 64
+        while true {
+            let written = unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: room) { buffer in
+                let written = unsafe llama_token_to_piece(
+                    vocabulary.pointer, id, buffer.baseAddress, Int32(room), 0, renderSpecial)
+                if written > 0 {
+                    unsafe bytes.append(contentsOf: UnsafeRawBufferPointer(buffer).prefix(Int(written)))
+                }
+                return written
+            }
+            if written >= 0 { return }
+            room = -Int(written)
+        }
+    }
+
+    /// The text of a token as templates use it; empty for nil.
+    func text(of token: UInt32?) -> [UInt8] {
+        var text: [UInt8] = []
+        if let token { try? bytes(of: token, renderSpecial: true, into: &text) }
+        return text
+    }
+}
