@@ -1,0 +1,49 @@
+# Two commands: `make demo` (real prompts to real tokens through four services) and `make test` (every test).
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+BUILD := swift build
+RELEASE := $(BUILD) -c release
+
+.PHONY: help setup build release demo test test-unit test-integration test-compose lint format bench-engine fuzz clean
+
+help: ## Show this help
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Install what is missing: apt packages, libllama, the model (cached outside the checkout)
+	@scripts/setup.sh all
+
+build: setup ## Debug build of everything
+	$(BUILD)
+
+release: setup ## Release build of the services and tools
+	$(RELEASE)
+
+demo: release ## Start four services on loopback, send real prompts, show answers, hops, cost; audit; stop
+	@scripts/demo.sh
+
+test: setup test-unit test-integration ## Every test but the containers'
+
+test-unit: setup
+	swift test --parallel
+
+test-integration: release
+	scripts/test-integration.sh
+
+test-compose: ## The container test; needs only a Docker engine at DOCKER_HOST
+	scripts/test-compose.sh
+
+lint: ## Check the format
+	swift format lint --strict --recursive --parallel Package.swift Shared Services Tools Tests
+
+format: ## Apply the format
+	swift format format --in-place --recursive --parallel Package.swift Shared Services Tools Tests
+
+bench-engine: release ## Cluster's tokens per second against a bare libllama loop, one run
+	scripts/bench-engine.sh
+
+fuzz: ## Many more damaged frames than the ordinary tests send (FRAMES=n SEED=n)
+	TOKENFACTORY_FUZZ_FRAMES=$(or $(FRAMES),100000000) TOKENFACTORY_FUZZ_SEED=$(SEED) swift test --filter WireTests
+
+clean: ## Remove build output and the demo's state, not the cache
+	rm -rf .build .run
