@@ -39,8 +39,6 @@ public struct FrameFlags: OptionSet, Equatable, Sendable {
 
     /// Hop records follow the last variable part.
     public static let hops = FrameFlags(rawValue: 1 << 0)
-
-    static let known: FrameFlags = [.hops]
 }
 
 /// Versions of the protocol.
@@ -71,6 +69,8 @@ public enum WireLimits {
     public static let nameBytes = 255
     /// Rows of a tray.
     public static let rows = 65_535
+    /// Token ids in one tray: what fits in a frame.
+    public static let trayTokens = frameBytes / 4
     /// Hop records of a frame.
     public static let hopRecords = 65_535
     /// Events in one record frame.

@@ -1,0 +1,157 @@
+extension Hello {
+    /// Writes the frame. Names over `WireLimits.nameBytes` are the operator's to avoid: the receiver refuses them.
+    public func encode(into buffer: inout FrameBuffer, session: UInt32 = 0, sequence: UInt64 = 0, sentAt: UInt64 = 0) {
+        var header = FrameKind.hello.header(session: session, sequence: sequence, sentAt: sentAt)
+        header.version = min(max(minimumVersion, ProtocolVersion.minimum), ProtocolVersion.current)
+        buffer.begin(header) { raw in
+            raw.put(role.rawValue, at: 32)
+            raw.put(minimumVersion, at: 33)
+            raw.put(maximumVersion, at: 34)
+            raw.put(attempt, at: 36)
+            raw.put(epoch, at: 40)
+            raw.put(slots, at: 48)
+            raw.put(contextLength, at: 52)
+        }
+        buffer.append(model)
+        buffer.append(name)
+        buffer.finish()
+    }
+
+    public init(decoding frame: Span<UInt8>, header: FrameHeader) throws(WireError) {
+        var reader = try FrameReader(frame, header, .hello)
+        self.init(
+            role: try frame.value(at: 32), minimumVersion: frame[33], maximumVersion: frame[34],
+            epoch: frame.u64(at: 40), attempt: frame.u32(at: 36), slots: frame.u32(at: 48),
+            contextLength: frame.u32(at: 52))
+        try frame.reserved(at: 35, count: 1)
+        try reader.string(frame, into: &model)
+        try reader.string(frame, into: &name)
+        try reader.finish()
+    }
+}
+
+extension Welcome {
+    /// Writes the frame. Names over `WireLimits.nameBytes` are the operator's to avoid: the receiver refuses them.
+    public func encode(into buffer: inout FrameBuffer, session: UInt32, sequence: UInt64 = 0, sentAt: UInt64 = 0) {
+        buffer.begin(FrameKind.welcome.header(session: session, sequence: sequence, sentAt: sentAt)) { raw in
+            raw.put(role.rawValue, at: 32)
+            raw.put(version, at: 33)
+            raw.put(window, at: 34)
+            raw.put(self.session, at: 36)
+            raw.put(epoch, at: 40)
+            raw.put(heartbeatMilliseconds, at: 48)
+            raw.put(timeoutMilliseconds, at: 52)
+        }
+        buffer.append(model)
+        buffer.append(name)
+        buffer.finish()
+    }
+
+    public init(decoding frame: Span<UInt8>, header: FrameHeader) throws(WireError) {
+        var reader = try FrameReader(frame, header, .welcome)
+        self.init(
+            role: try frame.value(at: 32), version: frame[33], epoch: frame.u64(at: 40), session: frame.u32(at: 36),
+            window: frame.u16(at: 34), heartbeatMilliseconds: frame.u32(at: 48),
+            timeoutMilliseconds: frame.u32(at: 52))
+        try reader.string(frame, into: &model)
+        try reader.string(frame, into: &name)
+        try reader.finish()
+    }
+}
+
+extension Reset {
+    public func encode(into buffer: inout FrameBuffer, session: UInt32, sequence: UInt64 = 0, sentAt: UInt64 = 0) {
+        buffer.begin(FrameKind.reset.header(session: session, sequence: sequence, sentAt: sentAt)) { raw in
+            raw.put(status.rawValue, at: 32)
+        }
+        buffer.finish()
+    }
+
+    public init(decoding frame: Span<UInt8>, header: FrameHeader) throws(WireError) {
+        let reader = try FrameReader(frame, header, .reset)
+        self.init(status: try frame.value(at: 32))
+        try frame.reserved(at: 34, count: 6)
+        try reader.finish()
+    }
+}
+
+extension Heartbeat {
+    public func encode(into buffer: inout FrameBuffer, session: UInt32, sequence: UInt64 = 0, sentAt: UInt64 = 0) {
+        buffer.begin(FrameKind.heartbeat.header(session: session, sequence: sequence, sentAt: sentAt)) { raw in
+            raw.put(traysTaken, at: 32)
+            raw.put(waiting, at: 40)
+        }
+        buffer.finish()
+    }
+
+    public init(decoding frame: Span<UInt8>, header: FrameHeader) throws(WireError) {
+        let reader = try FrameReader(frame, header, .heartbeat)
+        self.init(waiting: frame.u32(at: 40), traysTaken: frame.u64(at: 32))
+        try frame.reserved(at: 44, count: 4)
+        try reader.finish()
+    }
+}
+
+extension HeartbeatReply {
+    public func encode(into buffer: inout FrameBuffer, session: UInt32, sequence: UInt64 = 0, sentAt: UInt64 = 0) {
+        buffer.begin(FrameKind.heartbeatReply.header(session: session, sequence: sequence, sentAt: sentAt)) { raw in
+            raw.put(originAt, at: 32)
+            raw.put(receivedAt, at: 40)
+            raw.put(stepAge, at: 48)
+            raw.put(held, at: 56)
+            raw.put(free, at: 60)
+        }
+        buffer.finish()
+    }
+
+    public init(decoding frame: Span<UInt8>, header: FrameHeader) throws(WireError) {
+        let reader = try FrameReader(frame, header, .heartbeatReply)
+        self.init(
+            originAt: frame.u64(at: 32), receivedAt: frame.u64(at: 40), held: frame.u32(at: 56),
+            free: frame.u32(at: 60), stepAge: frame.u64(at: 48))
+        try reader.finish()
+    }
+}
+
+extension Count {
+    /// The kinds whose whole content is a count.
+    public static let kinds: Set<FrameKind> = [
+        .credit, .recall, .recallAck, .demand, .trayAck, .probe, .probeReply, .recordAck,
+    ]
+
+    /// Writes a frame of one of `Count.kinds`.
+    public func encode(
+        kind: FrameKind, into buffer: inout FrameBuffer, session: UInt32, sequence: UInt64 = 0, sentAt: UInt64 = 0
+    ) {
+        var header = kind.header(session: session, sequence: sequence, sentAt: sentAt)
+        header.blockLength = 8
+        buffer.begin(header) { $0.put(value, at: 32) }
+        buffer.finish()
+    }
+
+    public init(decoding frame: Span<UInt8>, header: FrameHeader) throws(WireError) {
+        switch header.kind {
+        case .credit, .recall, .recallAck, .demand, .trayAck, .probe, .probeReply, .recordAck: break
+        default: throw WireError(.unexpectedKind, offset: 3, found: UInt64(header.kind.rawValue))
+        }
+        let reader = try FrameReader(frame, header)
+        self.init(frame.u64(at: 32))
+        try reader.finish()
+    }
+}
+
+extension Cancel {
+    public func encode(into buffer: inout FrameBuffer, session: UInt32, sequence: UInt64 = 0, sentAt: UInt64 = 0) {
+        buffer.begin(FrameKind.cancel.header(session: session, sequence: sequence, sentAt: sentAt)) { raw in
+            raw.put(handle, at: 32)
+        }
+        buffer.finish()
+    }
+
+    public init(decoding frame: Span<UInt8>, header: FrameHeader) throws(WireError) {
+        let reader = try FrameReader(frame, header, .cancel)
+        self.init(handle: frame.u32(at: 32))
+        try frame.reserved(at: 36, count: 4)
+        try reader.finish()
+    }
+}

@@ -1,0 +1,211 @@
+/// Walks the variable parts of one frame: a position only, so that it needs no lifetime; the frame's bytes are given
+/// to each call.
+struct FrameReader {
+    private var offset: Int
+    /// Length of the frame.
+    private let end: Int
+
+    /// Begins after the fixed block, which is at least as long as the first version of the kind demands.
+    init(_ frame: Span<UInt8>, _ header: FrameHeader, _ kind: FrameKind) throws(WireError) {
+        guard header.kind == kind else {
+            throw WireError(
+                .unexpectedKind, offset: 3, needed: UInt64(kind.rawValue), found: UInt64(header.kind.rawValue))
+        }
+        try self.init(frame, header)
+    }
+
+    init(_ frame: Span<UInt8>, _ header: FrameHeader) throws(WireError) {
+        end = frame.count
+        offset = FrameHeader.size + Int(header.blockLength)
+        guard end == FrameHeader.size + Int(header.bodyLength) else {
+            throw WireError(
+                .bodyLength, offset: min(8, end), needed: UInt64(header.bodyLength),
+                found: UInt64(max(0, end - FrameHeader.size)))
+        }
+        guard Int(header.blockLength) >= header.kind.minimumBlockLength, offset <= end else {
+            throw WireError(
+                .blockTooShort, offset: 6, needed: header.kind.minimumBlockLength, found: Int(header.blockLength))
+        }
+    }
+
+    /// Nothing may be left.
+    func finish() throws(WireError) {
+        guard offset == end else {
+            throw WireError(.trailingBytes, offset: offset, needed: 0, found: end - offset)
+        }
+    }
+
+    /// Moves on by `byteCount` and returns where they begin.
+    mutating func take(_ byteCount: Int) throws(WireError) -> Int {
+        guard byteCount <= end - offset else {
+            throw WireError(.truncated, offset: offset, needed: byteCount, found: end - offset)
+        }
+        defer { offset += byteCount }
+        return offset
+    }
+
+    /// Reads the count that begins a part. Its elements, `stride` bytes each or more, fit in the rest of the frame.
+    mutating func count(_ frame: Span<UInt8>, stride: Int, limit: Int) throws(WireError) -> Int {
+        let at = try take(4)
+        let count = Int(frame.u32(at: at))
+        guard count <= limit else { throw WireError(.overLimit, offset: at, needed: limit, found: count) }
+        guard count * stride <= end - offset else {
+            throw WireError(.truncated, offset: at, needed: count * stride, found: end - offset)
+        }
+        return count
+    }
+
+    /// Reads a string, and leaves `string` as it is when it is that string already.
+    mutating func string(
+        _ frame: Span<UInt8>, into string: inout String, limit: Int = WireLimits.nameBytes
+    ) throws(WireError) {
+        let count = try count(frame, stride: 1, limit: limit)
+        let start = try take(count)
+        if count <= WireLimits.nameBytes, string.utf8.count == count, frame.matches(string, at: start) { return }
+        do {
+            string = String(copying: try UTF8Span(validating: frame.extracting(start..<(start + count))))
+        } catch {
+            throw WireError(.invalidUTF8, offset: start, needed: 0, found: count)
+        }
+    }
+
+    mutating func strings(_ frame: Span<UInt8>, into strings: inout [String], limit: Int) throws(WireError) {
+        let count = try count(frame, stride: 4, limit: limit)
+        strings.removeAll(keepingCapacity: true)
+        strings.reserveCapacity(count)
+        for _ in 0..<count {
+            var string = ""
+            try self.string(frame, into: &string, limit: WireLimits.stringBytes)
+            strings.append(string)
+        }
+    }
+
+    /// Reads a token run, whose length the rows before it may have fixed.
+    mutating func tokens(
+        _ frame: Span<UInt8>, into tokens: inout [UInt32], limit: Int = WireLimits.promptTokens,
+        exactly needed: Int? = nil
+    ) throws(WireError) {
+        let at = offset
+        let count = try count(frame, stride: 4, limit: limit)
+        if let needed, count != needed {
+            throw WireError(.inconsistent, offset: at, needed: needed, found: count)
+        }
+        let start = try take(4 * count)
+        tokens.removeAll(keepingCapacity: true)
+        let run = frame.extracting(start..<(start + 4 * count))
+        tokens.append(addingCapacity: count) { output in
+            for index in 0..<count { output.append(run.u32(at: 4 * index)) }
+        }
+    }
+
+    /// Reads a byte run, whose length the rows before it have fixed.
+    mutating func bytes(
+        _ frame: Span<UInt8>, into bytes: inout [UInt8], exactly needed: Int
+    ) throws(WireError) {
+        let at = offset
+        let count = try count(frame, stride: 1, limit: WireLimits.frameBytes)
+        guard count == needed else {
+            throw WireError(.inconsistent, offset: at, needed: needed, found: count)
+        }
+        let start = try take(count)
+        bytes.removeAll(keepingCapacity: true)
+        let run = frame.extracting(start..<(start + count))
+        bytes.append(addingCapacity: count) { output in
+            for index in run.indices { output.append(run[index]) }
+        }
+    }
+
+    /// Reads the hop records, which are there when the flag is set and are then one at least.
+    mutating func hops(_ frame: Span<UInt8>, _ header: FrameHeader, into hops: inout [HopRecord]) throws(WireError) {
+        hops.removeAll(keepingCapacity: true)
+        guard header.flags.contains(.hops) else { return }
+        let at = offset
+        let count = try count(frame, stride: HopRecord.size, limit: WireLimits.hopRecords)
+        guard count > 0 else { throw WireError(.inconsistent, offset: at, needed: 1, found: 0) }
+        hops.reserveCapacity(count)
+        for _ in 0..<count {
+            let base = try take(HopRecord.size)
+            hops.append(
+                HopRecord(
+                    handle: frame.u32(at: base), station: try frame.value(at: base + 4),
+                    phase: try frame.value(at: base + 5), uncertainty: frame.u16(at: base + 6),
+                    receivedAt: frame.u64(at: base + 8), begunAt: frame.u64(at: base + 16),
+                    sentAt: frame.u64(at: base + 24)))
+        }
+    }
+}
+
+extension HopRecord {
+    /// Encoded size in bytes.
+    static let size = 32
+}
+
+extension Span<UInt8> {
+    @inline(__always)
+    func u16(at offset: Int) -> UInt16 {
+        UInt16(self[offset]) | UInt16(self[offset + 1]) << 8
+    }
+
+    @inline(__always)
+    func u32(at offset: Int) -> UInt32 {
+        UInt32(self[offset]) | UInt32(self[offset + 1]) << 8 | UInt32(self[offset + 2]) << 16
+            | UInt32(self[offset + 3]) << 24
+    }
+
+    @inline(__always)
+    func u64(at offset: Int) -> UInt64 {
+        UInt64(u32(at: offset)) | UInt64(u32(at: offset + 4)) << 32
+    }
+
+    /// A number that is finite.
+    @inline(__always)
+    func f32(at offset: Int) throws(WireError) -> Float {
+        let bits = u32(at: offset)
+        let value = Float(bitPattern: bits)
+        guard value.isFinite else { throw WireError(.invalidValue, offset: offset, found: UInt64(bits)) }
+        return value
+    }
+
+    /// A truth value: 0 or 1.
+    @inline(__always)
+    func bool(at offset: Int) throws(WireError) -> Bool {
+        let byte = self[offset]
+        guard byte <= 1 else { throw WireError(.invalidValue, offset: offset, needed: 1, found: UInt64(byte)) }
+        return byte == 1
+    }
+
+    /// A known enumerator of one byte.
+    @inline(__always)
+    func value<Value: RawRepresentable<UInt8>>(at offset: Int) throws(WireError) -> Value {
+        let byte = self[offset]
+        guard let value = Value(rawValue: byte) else {
+            throw WireError(.invalidValue, offset: offset, found: UInt64(byte))
+        }
+        return value
+    }
+
+    /// A known enumerator of two bytes.
+    @inline(__always)
+    func value<Value: RawRepresentable<UInt16>>(at offset: Int) throws(WireError) -> Value {
+        let raw = u16(at: offset)
+        guard let value = Value(rawValue: raw) else {
+            throw WireError(.invalidValue, offset: offset, found: UInt64(raw))
+        }
+        return value
+    }
+
+    /// Reserved bytes are 0.
+    @inline(__always)
+    func reserved(at offset: Int, count: Int) throws(WireError) {
+        for index in offset..<(offset + count) where self[index] != 0 {
+            throw WireError(.invalidValue, offset: index, needed: 0, found: UInt64(self[index]))
+        }
+    }
+
+    /// Whether the string's bytes stand at `offset`.
+    func matches(_ string: String, at offset: Int) -> Bool {
+        let bytes = string.utf8.span
+        for index in bytes.indices where bytes[index] != self[offset + index] { return false }
+        return true
+    }
+}

@@ -1,0 +1,255 @@
+extension Submit {
+    /// A blank value to decode into.
+    public init() {
+        self.init(handle: 0, body: RequestBody())
+    }
+
+    /// Writes the frame, or throws `.overLimit` when the request's texts or tokens are over `WireLimits`.
+    public func encode(
+        into buffer: inout FrameBuffer, session: UInt32, sequence: UInt64 = 0, sentAt: UInt64 = 0
+    ) throws(WireError) {
+        try check(name: key)
+        try body.check(generated: 0)
+        buffer.begin(FrameKind.submit.header(session: session, sequence: sequence, sentAt: sentAt)) { raw in
+            raw.put(handle, at: 32)
+            raw.put(body.form.rawValue, at: 36)
+            raw.put(hasSeed, at: 37)
+            raw.put(streams, at: 38)
+            raw.put(requestID.high, at: 40)
+            raw.put(requestID.low, at: 48)
+            raw.put(body.sampling, body.limits, wantsHops: body.wantsHops, at: 56)
+        }
+        buffer.append(key)
+        buffer.append(body)
+        try buffer.finishChecked()
+    }
+
+    public init(decoding frame: Span<UInt8>, header: FrameHeader) throws(WireError) {
+        self.init()
+        try decode(frame, header: header)
+    }
+
+    /// Replaces the content, and uses its memory again. After an error the content is of no use.
+    public mutating func decode(_ frame: Span<UInt8>, header: FrameHeader) throws(WireError) {
+        var reader = try FrameReader(frame, header, .submit)
+        handle = frame.u32(at: 32)
+        body.form = try frame.value(at: 36)
+        hasSeed = try frame.bool(at: 37)
+        streams = try frame.bool(at: 38)
+        try frame.reserved(at: 39, count: 1)
+        requestID = RequestID(high: frame.u64(at: 40), low: frame.u64(at: 48))
+        body.sampling = try SamplingParameters(frame, at: 56)
+        body.limits = try GenerationLimits(frame, at: 56)
+        body.wantsHops = try frame.bool(at: 56 + 45)
+        try reader.string(frame, into: &key)
+        try reader.body(frame, into: &body)
+        try reader.finish()
+    }
+}
+
+extension Encode {
+    /// A blank value to decode into.
+    public init() {
+        self.init(handle: 0, requestID: .none, ingestAttempt: 0, tenant: "", body: RequestBody())
+    }
+
+    /// Writes the frame, or throws `.overLimit` when the request's texts or tokens are over `WireLimits`.
+    public func encode(
+        into buffer: inout FrameBuffer, session: UInt32, sequence: UInt64 = 0, sentAt: UInt64 = 0
+    ) throws(WireError) {
+        try check(name: tenant)
+        try body.check(generated: generated.count)
+        buffer.begin(FrameKind.encode.header(session: session, sequence: sequence, sentAt: sentAt)) { raw in
+            raw.put(handle, at: 32)
+            raw.put(body.form.rawValue, at: 36)
+            raw.put(ingestAttempt, at: 38)
+            raw.put(requestID.high, at: 40)
+            raw.put(requestID.low, at: 48)
+            raw.put(deliveredBytes, at: 56)
+            raw.put(body.sampling, body.limits, wantsHops: body.wantsHops, at: 64)
+        }
+        buffer.append(tenant)
+        buffer.append(body)
+        buffer.append(generated)
+        try buffer.finishChecked()
+    }
+
+    public init(decoding frame: Span<UInt8>, header: FrameHeader) throws(WireError) {
+        self.init()
+        try decode(frame, header: header)
+    }
+
+    /// Replaces the content, and uses its memory again. After an error the content is of no use.
+    public mutating func decode(_ frame: Span<UInt8>, header: FrameHeader) throws(WireError) {
+        var reader = try FrameReader(frame, header, .encode)
+        handle = frame.u32(at: 32)
+        body.form = try frame.value(at: 36)
+        try frame.reserved(at: 37, count: 1)
+        ingestAttempt = frame.u16(at: 38)
+        requestID = RequestID(high: frame.u64(at: 40), low: frame.u64(at: 48))
+        deliveredBytes = frame.u64(at: 56)
+        body.sampling = try SamplingParameters(frame, at: 64)
+        body.limits = try GenerationLimits(frame, at: 64)
+        body.wantsHops = try frame.bool(at: 64 + 45)
+        try reader.string(frame, into: &tenant)
+        try reader.body(frame, into: &body)
+        try reader.tokens(frame, into: &generated, limit: WireLimits.promptTokens - body.tokens.count)
+        try reader.finish()
+    }
+}
+
+extension Generate {
+    /// A blank value to decode into.
+    public init() {
+        self.init(
+            handle: 0, requestID: .none, ingestAttempt: 0, tokenizerAttempt: 0, digest: 0,
+            sampling: SamplingParameters(), limits: GenerationLimits(maximumTokens: 0), tenant: "", model: "",
+            tokens: [])
+    }
+
+    /// Writes the frame, or throws: `.overLimit` when names or tokens are over `WireLimits`, `.inconsistent` when
+    /// more tokens are said to be generated than there are.
+    public func encode(
+        into buffer: inout FrameBuffer, session: UInt32, sequence: UInt64 = 0, sentAt: UInt64 = 0
+    ) throws(WireError) {
+        try check(name: tenant)
+        try check(name: model)
+        try check(tokens.count, limit: WireLimits.promptTokens)
+        guard Int(generatedCount) <= tokens.count else {
+            throw WireError(.inconsistent, offset: 64, needed: tokens.count, found: Int(generatedCount))
+        }
+        buffer.begin(FrameKind.generate.header(session: session, sequence: sequence, sentAt: sentAt)) { raw in
+            raw.put(handle, at: 32)
+            raw.put(ingestAttempt, at: 36)
+            raw.put(tokenizerAttempt, at: 38)
+            raw.put(requestID.high, at: 40)
+            raw.put(requestID.low, at: 48)
+            raw.put(digest, at: 56)
+            raw.put(generatedCount, at: 64)
+            raw.put(sampling, limits, wantsHops: wantsHops, at: 72)
+        }
+        buffer.append(tenant)
+        buffer.append(model)
+        buffer.append(tokens)
+        try buffer.finishChecked()
+    }
+
+    public init(decoding frame: Span<UInt8>, header: FrameHeader) throws(WireError) {
+        self.init()
+        try decode(frame, header: header)
+    }
+
+    /// Replaces the content, and uses its memory again. After an error the content is of no use.
+    public mutating func decode(_ frame: Span<UInt8>, header: FrameHeader) throws(WireError) {
+        var reader = try FrameReader(frame, header, .generate)
+        handle = frame.u32(at: 32)
+        ingestAttempt = frame.u16(at: 36)
+        tokenizerAttempt = frame.u16(at: 38)
+        requestID = RequestID(high: frame.u64(at: 40), low: frame.u64(at: 48))
+        digest = frame.u64(at: 56)
+        generatedCount = frame.u32(at: 64)
+        try frame.reserved(at: 68, count: 4)
+        sampling = try SamplingParameters(frame, at: 72)
+        limits = try GenerationLimits(frame, at: 72)
+        wantsHops = try frame.bool(at: 72 + 45)
+        try reader.string(frame, into: &tenant)
+        try reader.string(frame, into: &model)
+        try reader.tokens(frame, into: &tokens)
+        guard Int(generatedCount) <= tokens.count else {
+            throw WireError(.inconsistent, offset: 64, needed: tokens.count, found: Int(generatedCount))
+        }
+        try reader.finish()
+    }
+}
+
+extension RequestBody {
+    init() {
+        self.init(
+            form: .text, sampling: SamplingParameters(), limits: GenerationLimits(maximumTokens: 0), model: "")
+    }
+
+    /// Holds the parts against the limits before anything is written.
+    fileprivate func check(generated: Int) throws(WireError) {
+        try Wire.check(name: model)
+        try Wire.check(strings.count, limit: WireLimits.promptStrings)
+        try Wire.check(stops.count, limit: WireLimits.stopStrings)
+        try Wire.check(tokens.count + generated, limit: WireLimits.promptTokens)
+        for string in strings { try Wire.check(string.utf8.count, limit: WireLimits.stringBytes) }
+        for string in stops { try Wire.check(string.utf8.count, limit: WireLimits.stringBytes) }
+    }
+}
+
+private func check(name: String) throws(WireError) {
+    try check(name.utf8.count, limit: WireLimits.nameBytes)
+}
+
+private func check(_ count: Int, limit: Int) throws(WireError) {
+    guard count <= limit else { throw WireError(.overLimit, offset: 0, needed: limit, found: count) }
+}
+
+extension FrameBuffer {
+    fileprivate mutating func append(_ body: RequestBody) {
+        append(body.model)
+        append(body.strings)
+        append(body.tokens)
+        append(body.stops)
+    }
+
+    /// Ends a frame whose size the user's data decides.
+    fileprivate mutating func finishChecked() throws(WireError) {
+        guard bytes.count <= WireLimits.frameBytes else {
+            let found = bytes.count
+            reset()
+            throw WireError(.overLimit, offset: 0, needed: WireLimits.frameBytes, found: found)
+        }
+        finish()
+    }
+}
+
+extension FrameReader {
+    fileprivate mutating func body(_ frame: Span<UInt8>, into body: inout RequestBody) throws(WireError) {
+        try string(frame, into: &body.model)
+        try strings(frame, into: &body.strings, limit: WireLimits.promptStrings)
+        try tokens(frame, into: &body.tokens)
+        try strings(frame, into: &body.stops, limit: WireLimits.stopStrings)
+    }
+}
+
+/// The group of 48 bytes that `submit`, `encode` and `generate` have in common.
+extension MutableRawSpan {
+    fileprivate mutating func put(
+        _ sampling: SamplingParameters, _ limits: GenerationLimits, wantsHops: Bool, at base: Int
+    ) {
+        put(sampling.seed, at: base)
+        put(sampling.temperature, at: base + 8)
+        put(sampling.topP, at: base + 12)
+        put(sampling.minP, at: base + 16)
+        put(sampling.topK, at: base + 20)
+        put(sampling.repetitionPenalty, at: base + 24)
+        put(sampling.presencePenalty, at: base + 28)
+        put(sampling.frequencyPenalty, at: base + 32)
+        put(limits.maximumTokens, at: base + 36)
+        put(limits.minimumTokens, at: base + 40)
+        put(limits.ignoreEndOfSequence, at: base + 44)
+        put(wantsHops, at: base + 45)
+    }
+}
+
+extension SamplingParameters {
+    fileprivate init(_ frame: Span<UInt8>, at base: Int) throws(WireError) {
+        self.init(
+            seed: frame.u64(at: base), temperature: try frame.f32(at: base + 8), topP: try frame.f32(at: base + 12),
+            minP: try frame.f32(at: base + 16), topK: frame.u32(at: base + 20),
+            repetitionPenalty: try frame.f32(at: base + 24), presencePenalty: try frame.f32(at: base + 28),
+            frequencyPenalty: try frame.f32(at: base + 32))
+    }
+}
+
+extension GenerationLimits {
+    fileprivate init(_ frame: Span<UInt8>, at base: Int) throws(WireError) {
+        self.init(
+            maximumTokens: frame.u32(at: base + 36), minimumTokens: frame.u32(at: base + 40),
+            ignoreEndOfSequence: try frame.bool(at: base + 44))
+        try frame.reserved(at: base + 46, count: 2)
+    }
+}
