@@ -1,0 +1,118 @@
+"""What a client sees: both doors, streamed or not, alone or together, and OpenAI's own library."""
+
+import subprocess
+import sys
+
+import openai
+import pytest
+
+from cluster import get
+from doors import ROOT, chat, model, new_id, openai_client, post, together
+
+
+def test_models_are_listed(shared):
+    names = [m.id for m in openai_client(shared).models.list().data]
+    assert len(names) == 1 and names[0]
+
+
+def test_chat_completion_has_text_reason_and_usage(shared):
+    text, reason, usage = chat(shared, "Say something.", max_tokens=16)
+    assert text and reason == "length"
+    assert usage.completion_tokens == 16 and usage.total_tokens == usage.prompt_tokens + 16
+
+
+def test_streamed_equals_whole(shared):
+    whole = chat(shared, "One and the same.", max_tokens=40, temperature=0)
+    streamed = chat(shared, "One and the same.", stream=True, max_tokens=40, temperature=0)
+    assert whole[0] == streamed[0] and whole[1] == streamed[1]
+    assert whole[2].completion_tokens == streamed[2].completion_tokens == 40
+
+
+def test_eight_together_equal_each_alone(shared):
+    prompts = [f"Prompt number {i}" for i in range(8)]
+    alone = [chat(shared, p, max_tokens=32, temperature=0)[0] for p in prompts]
+    batch = together([lambda p=p: chat(shared, p, stream=True, max_tokens=32, temperature=0)[0] for p in prompts])
+    assert alone == batch and len(set(alone)) == 8
+
+
+def test_python_client_over_zeromq_gives_the_same_text(shared):
+    run = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / "python_client.py"), "--connect", shared.door, "--model",
+         model(shared), "--max-tokens", "24", "--temperature", "0", "One more time."],
+        capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+    text, _, _ = chat(shared, "One more time.", max_tokens=24, temperature=0)
+    assert run.stdout.rstrip("\n") == text.rstrip("\n")
+
+
+def test_text_and_token_completions(shared):
+    client = openai_client(shared)
+    text = client.completions.create(model=model(shared), prompt="Once upon a time", max_tokens=8, temperature=0)
+    assert text.choices[0].text and text.usage.completion_tokens == 8
+    ids = client.completions.create(model=model(shared), prompt=[1, 2, 3, 4], max_tokens=8, temperature=0)
+    assert ids.usage.prompt_tokens == 4 and ids.usage.completion_tokens == 8
+
+
+def test_stop_string_ends_the_answer(shared):
+    whole, _, _ = chat(shared, "Stop me.", max_tokens=64, temperature=0)
+    stop = whole[20:26]
+    text, reason, _ = chat(shared, "Stop me.", max_tokens=64, temperature=0, stop=[stop])
+    assert reason == "stop" and text == whole[:whole.index(stop)]
+
+
+def test_each_request_is_settled_once_with_its_tokens(shared):
+    request_id = new_id()
+    _, _, usage = chat(shared, "Count me.", request_id=request_id, max_tokens=12)
+    row = shared.await_settled(request_id)
+    assert row["state"] == "settled" and row["delivered_tokens"] == usage.completion_tokens == 12
+    assert row["prompt_tokens"] == usage.prompt_tokens
+
+
+@pytest.mark.parametrize("body, status, param", [
+    ({"temperature": -1}, 400, "temperature"),
+    ({"top_p": 7}, 400, "top_p"),
+    ({"max_tokens": -5}, 400, "max_tokens"),
+    ({"max_tokens": 1e300}, 400, "max_tokens"),
+    ({"n": 3}, 400, "n"),
+    ({"tools": [{"type": "function"}]}, 400, "tools"),
+    ({"no_such_field": 1}, 400, "no_such_field"),
+    ({"messages": []}, 400, "messages"),
+    ({"messages": "hello"}, 400, "messages"),
+    ({"model": "no-such-model"}, 404, "model"),
+])
+def test_bad_parameters_are_named(shared, body, status, param):
+    request = {"model": model(shared), "messages": [{"role": "user", "content": "hi"}], "max_tokens": 4} | body
+    got, _, answer = post(shared, "/v1/chat/completions", request)
+    assert got == status, answer
+    assert answer["error"]["param"] == param and answer["error"]["message"]
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff\xfe", b'{"model": ' + b"[" * 100_000, b"null"])
+def test_bad_json_is_refused(shared, body):
+    status, _, answer = post(shared, "/v1/chat/completions", body)
+    assert status == 400 and answer["error"]["message"]
+    assert get(shared.http + "/livez")[0] == 200
+
+
+def test_prompt_too_long_is_a_clear_error(shared):
+    status, _, answer = post(shared, "/v1/completions",
+                             {"model": model(shared), "prompt": [5] * 200_000, "max_tokens": 4})
+    assert status == 400 and answer["error"]["code"] == "context_length_exceeded"
+
+
+def test_the_library_raises_its_own_errors(shared):
+    with pytest.raises(openai.BadRequestError):
+        chat(shared, "hi", max_tokens=4, temperature=9)
+    with pytest.raises(openai.NotFoundError):
+        openai_client(shared).chat.completions.create(model="nobody", messages=[{"role": "user", "content": "x"}])
+
+
+def test_the_same_request_id_twice_is_a_conflict(shared):
+    request_id = new_id()
+    chat(shared, "first", request_id=request_id, max_tokens=4)
+    with pytest.raises(openai.ConflictError):
+        chat(shared, "second", request_id=request_id, max_tokens=4)
+
+
+def test_the_ledger_audits_clean(shared):
+    shared.audit()
