@@ -1,0 +1,290 @@
+public import Batching
+import Line
+public import Logging
+public import Station
+import Telemetry
+public import Transport
+import Wire
+
+public import struct Line.LineSettings
+
+/// What a worker needs to run.
+public struct WorkerConfiguration: Sendable {
+    public var name: String
+    public var modelName: String
+    /// Tokenizers' worker links.
+    public var tokenizers: [Endpoint]
+    /// Requests to hold at once.
+    public var slots: Int
+    /// Tokens that prompt and answer may have together.
+    public var contextLength: Int
+    public var line: LineSettings
+    public var security: Security
+
+    public init(
+        name: String, modelName: String, tokenizers: [Endpoint], slots: Int, contextLength: Int,
+        line: LineSettings = LineSettings(), security: Security = .plain
+    ) {
+        self.name = name
+        self.modelName = modelName
+        self.tokenizers = tokenizers
+        self.slots = slots
+        self.contextLength = contextLength
+        self.line = line
+        self.security = security
+    }
+}
+
+/// The engine's thread, as the worker's loop uses it. All methods return at once and may be called from any thread.
+public protocol EngineControl: Sendable {
+    func admit(_ request: EngineRequest)
+    func cancel(_ id: UInt64)
+    /// Ends every request as handed back.
+    func handBackAll()
+}
+
+/// The inference worker: takes requests from tokenizers, has the engine generate, sends each step's tokens as one tray
+/// to each tokenizer.
+///
+/// Runs on its reactor's thread alone; the engine has a thread of its own and posts its reports here.
+public actor WorkerLoop {
+    public nonisolated let reactor: Reactor
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.asUnownedSerialExecutor() }
+
+    private let configuration: WorkerConfiguration
+    private let log: Logger
+    private let epoch: UInt64
+    private let engine: any EngineControl
+    let ledger: LedgerProducer
+    let tokenizers: LowerLinks
+    private let dialling: Dialling
+
+    private var requests: [UInt64: WorkerRequest] = [:]
+    private var trays: [UInt32: TokenTray] = [:]
+    var counters = WorkerCounters()
+    private var generateFrame = Generate()
+    private var frame = FrameBuffer(capacity: 4096)
+    private var drained: [CheckedContinuation<Void, Never>] = []
+    private var isDrained = false
+
+    public init(
+        _ configuration: WorkerConfiguration, station: StationParts, engine: any EngineControl,
+        ledger: consuming sending LedgerProducer, log: Logger
+    ) {
+        self.configuration = configuration
+        self.log = log
+        self.engine = engine
+        self.ledger = ledger
+        reactor = station.reactor
+        epoch = station.epoch
+        tokenizers = LowerLinks(
+            station.context, reactor: station.reactor, targets: configuration.tokenizers,
+            security: configuration.security,
+            side: DialSide(
+                role: .inferenceWorker, epoch: station.epoch, name: configuration.name,
+                model: configuration.modelName, contextLength: UInt32(clamping: configuration.contextLength),
+                slots: UInt32(clamping: configuration.slots), settings: configuration.line))
+        dialling = Dialling(resolver: station.resolver)
+    }
+
+    /// Begins to dial.
+    public func start() {
+        tokenizers.attach(
+            onReadable: { [weak self] link in self?.assumeIsolated { $0.drainTokenizer(link) } },
+            onMonitor: { [weak self] link, event in
+                self?.assumeIsolated { $0.tokenizers.handle(event, on: link, now: MonotonicClock.now()) }
+            })
+        ledger.attach(
+            onReadable: { [weak self] link in self?.assumeIsolated { $0.ledger.drain(link, log: $0.log) } },
+            onMonitor: { [weak self] link, event in
+                self?.assumeIsolated { $0.ledger.links.handle(event, on: link, now: MonotonicClock.now()) }
+            })
+        reactor.setTick(every: 20_000_000) { [weak self] in self?.assumeIsolated { $0.tick() } }
+        reactor.setTurnEnd { [weak self] in self?.assumeIsolated { $0.endTurn() } }
+    }
+
+    /// Gives notice upward, finishes what is held, and returns when nothing is; at the bound it hands the rest back.
+    public func drain(boundSeconds: Double) async {
+        tokenizers.side.drain(now: MonotonicClock.now())
+        endTurn()
+        let engine = engine
+        let bound = Task {
+            try? await Task.sleep(for: .seconds(boundSeconds))
+            if !Task.isCancelled { engine.handBackAll() }
+        }
+        defer { bound.cancel() }
+        if !isDrained { await withCheckedContinuation { drained.append($0) } }
+        ledger.finish()
+    }
+
+    /// Whether a tokenizer is there.
+    public var isReady: Bool { tokenizers.side.sessionCount > 0 }
+
+    /// Requests held now.
+    public var heldCount: Int { requests.count }
+
+    // MARK: From above
+
+    private func drainTokenizer(_ link: UInt32) {
+        do {
+            try tokenizers.drain(link) { header, bytes, link, now throws(WireError) in
+                guard header.kind == .generate else {
+                    throw WireError(.unknownKind(header.kind.rawValue), offset: 3)
+                }
+                try generateFrame.decode(bytes, header: header)
+                take(generateFrame, on: link, now: now)
+            }
+        } catch {
+            log.error("worker: cannot receive from tokenizer", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func take(_ generate: Generate, on link: UInt32, now: UInt64) {
+        guard case .accepted(let work) = tokenizers.side.accept(generate.handle, on: link, now: now) else { return }
+        let request = WorkerRequest(generate, receivedAt: now)
+        requests[work] = request
+        counters.requests += 1
+        counters.promptTokens += UInt64(request.promptTokens)
+        engine.admit(EngineRequest(id: work, generate))
+    }
+
+    private func cancel(_ work: UInt64) {
+        guard let request = requests[work], request.producedAtCancel == nil else { return }
+        request.producedAtCancel = request.produced
+        counters.cancelled += 1
+        engine.cancel(work)
+    }
+
+    // MARK: From the engine
+
+    /// Takes the rows of one step; on the reactor's thread.
+    /// - Parameters:
+    ///   - begunAt: When the step began, on the monotonic clock.
+    ///   - endedAt: When it ended.
+    public func report(_ rows: [EngineRow], begunAt: UInt64, endedAt: UInt64) {
+        let now = MonotonicClock.now()
+        counters.steps += 1
+        tokenizers.side.stepped(now: now)
+        for row in rows { take(row, endedAt: endedAt, now: now) }
+    }
+
+    private func take(_ row: EngineRow, endedAt: UInt64, now: UInt64) {
+        guard let request = requests[row.id] else { return }
+        if row.token != nil {
+            request.produced += 1
+            counters.tokens += 1
+        }
+        if row.isFirst {
+            request.cachedTokens = row.cachedTokens
+            counters.cachedTokens += UInt64(row.cachedTokens)
+            request.stamps.downBegun = row.begunAt == 0 ? now : row.begunAt
+            request.stamps.downSent = request.stamps.downBegun
+        }
+        if request.stamps.firstReceived == 0, row.token != nil {
+            request.stamps.firstReceived = endedAt
+            request.stamps.firstBegun = now
+        }
+        let end = row.end?.wire
+        if let end, end.finish != .none { record(request, row, end) }
+        put(row, request, end, endedAt: endedAt, now: now)
+        if row.end != nil { requests[row.id] = nil }
+    }
+
+    private func put(
+        _ row: EngineRow, _ request: WorkerRequest, _ end: (finish: FinishReason, status: Status)?, endedAt: UInt64,
+        now: UInt64
+    ) {
+        guard let origin = tokenizers.side.origin(of: row.id), let tray = trays[origin.link],
+            tray.session == origin.session
+        else {
+            // Its session has ended: there is nobody to tell.
+            if end != nil { tokenizers.side.ended(row.id) }
+            return
+        }
+        tray.batch.rows.append(
+            TokenRow(
+                handle: origin.handle, tokenCount: row.token == nil ? 0 : 1, finish: end?.finish ?? .none,
+                status: end?.status ?? .ok, position: row.index, cachedTokens: row.isFirst ? row.cachedTokens : 0,
+                digest: row.isFirst ? request.digest : 0))
+        if let token = row.token {
+            tray.batch.tokens.append(token)
+            if request.stamps.firstSent == 0 { tray.firsts.append(request) }
+        }
+        guard end != nil else { return }
+        tray.ended.append(row.id)
+        guard request.wantsHops else { return }
+        tray.batch.hops += request.stamps.records(
+            handle: origin.handle, station: .inferenceWorker, lastReceived: endedAt, lastBegun: now, lastSent: 0)
+    }
+
+    private func record(_ request: WorkerRequest, _ row: EngineRow, _ end: (finish: FinishReason, status: Status)) {
+        let afterCancel = request.producedAtCancel.map { row.usage.produced - min($0, row.usage.produced) } ?? 0
+        counters.tokensAfterCancel += UInt64(afterCancel)
+        if end.finish == .failed { counters.failures += 1 }
+        ledger.record(
+            LedgerEvent(
+                kind: .attempt, requestID: request.requestID, ingestAttempt: request.ingestAttempt,
+                tokenizerAttempt: request.tokenizerAttempt, producerRole: .inferenceWorker, producer: epoch,
+                outcome: end.finish, status: end.status, promptTokens: request.promptTokens,
+                cachedTokens: request.cachedTokens, producedTokens: row.usage.produced,
+                tokensAfterCancel: afterCancel,
+                microjoules: row.usage.microjoules.map { Int64(clamping: $0) } ?? -1,
+                energySource: row.usage.microjoules == nil ? 0 : row.usage.energySource?.rawValue ?? 0,
+                wallTime: WallClock.now(), tenant: request.tenant, model: request.model, worker: configuration.name))
+    }
+
+    // MARK: Turns
+
+    private func tick() {
+        let now = MonotonicClock.now()
+        tokenizers.side.tick(now)
+        ledger.tick(now)
+        dialling.refresh(now: now, tokenizers, reactor: reactor) { [weak self] name, addresses in
+            self?.assumeIsolated { $0.tokenizers.resolved(name, to: addresses) }
+        }
+        dialling.refresh(now: now, ledger.links, reactor: reactor) { [weak self] name, addresses in
+            self?.assumeIsolated { $0.ledger.links.resolved(name, to: addresses) }
+        }
+    }
+
+    private func endTurn() {
+        tokenizers.perform(handle)
+        ledger.commit(log: log)
+        flushTrays()
+        tokenizers.perform(handle)
+        ledger.flush()
+    }
+
+    private func handle(_ action: DialSide.Action) {
+        switch action {
+        case .control, .reconnect, .windowOpened: break
+        case .cancel(let work): cancel(work)
+        case .sessionBegan(let link, let welcome):
+            log.info("worker: joined", metadata: ["tokenizer": "\(welcome.name)"])
+            trays[link] = TokenTray(link: link, session: welcome.session)
+        case .sessionEnded(let link, _, let status, let works):
+            log.info("worker: session ended", metadata: ["reason": "\(status)", "requests": "\(works.count)"])
+            trays[link] = nil
+            for work in works {
+                if requests[work] == nil { tokenizers.side.ended(work) } else { cancel(work) }
+            }
+        case .refused(_, let status):
+            log.warning("worker: tokenizer refuses", metadata: ["reason": "\(status)"])
+        case .probe(let link, let number): tokenizers.side.probeReply(number, on: link)
+        case .drained:
+            isDrained = true
+            for continuation in drained { continuation.resume() }
+            drained = []
+        }
+    }
+
+    private func flushTrays() {
+        for tray in trays.values where !tray.batch.rows.isEmpty {
+            guard let number = tokenizers.side.trayToSend(on: tray.link) else { continue }
+            tray.encode(number, stampedAt: MonotonicClock.now(), into: &frame)
+            tokenizers.send(&frame, on: tray.link, session: tray.session)
+            for work in tray.ended { tokenizers.side.ended(work) }
+            tray.clear()
+        }
+    }
+}

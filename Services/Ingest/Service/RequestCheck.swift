@@ -1,0 +1,40 @@
+import Wire
+
+/// Whether a request that came in binary form asks for something that makes sense. The HTTP door checks its own fields
+/// by their names; these bounds are the same.
+enum RequestCheck {
+    /// What is wrong, in a sentence for the client; nil when nothing is.
+    static func problem(_ body: RequestBody) -> String? {
+        let sampling = body.sampling
+        guard sampling.temperature.isFinite, (0...2).contains(sampling.temperature) else {
+            return "temperature must be from 0 to 2"
+        }
+        guard sampling.topP.isFinite, sampling.topP > 0, sampling.topP <= 1 else {
+            return "top_p must be above 0 and at most 1"
+        }
+        guard sampling.minP.isFinite, (0...1).contains(sampling.minP) else { return "min_p must be from 0 to 1" }
+        guard sampling.repetitionPenalty.isFinite, sampling.repetitionPenalty > 0, sampling.repetitionPenalty <= 10
+        else { return "repetition_penalty must be above 0 and at most 10" }
+        guard sampling.presencePenalty.isFinite, (-2...2).contains(sampling.presencePenalty) else {
+            return "presence_penalty must be from -2 to 2"
+        }
+        guard sampling.frequencyPenalty.isFinite, (-2...2).contains(sampling.frequencyPenalty) else {
+            return "frequency_penalty must be from -2 to 2"
+        }
+        let limits = body.limits
+        guard limits.maximumTokens <= UInt32(WireLimits.promptTokens) else {
+            return "max_tokens must be at most \(WireLimits.promptTokens)"
+        }
+        guard limits.maximumTokens == 0 || limits.minimumTokens <= limits.maximumTokens else {
+            return "min_tokens must not exceed max_tokens"
+        }
+        switch body.form {
+        case .chat where body.strings.isEmpty || !body.strings.count.isMultiple(of: 2):
+            return "a chat is pairs of role and content"
+        case .text where body.strings.count != 1: return "a text prompt is one string"
+        case .tokens where body.tokens.isEmpty: return "the prompt is empty"
+        default: break
+        }
+        return body.stops.contains(where: \.isEmpty) ? "a stop string must not be empty" : nil
+    }
+}

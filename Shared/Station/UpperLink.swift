@@ -1,0 +1,111 @@
+public import Line
+public import Transport
+public import Wire
+
+/// The station above on one link: a router and the dispatcher that decides what it says.
+///
+/// Belongs to the actor that made it. The order of a turn: `drain` while the socket is readable, then the owner's own
+/// work on `dispatcher`, then `perform` until nothing is left to do.
+public final class UpperLink {
+    /// Counted here, since neither the socket nor the dispatcher sees them.
+    public struct Counters: Sendable {
+        /// Frames that did not decode.
+        public var badFrames: UInt64 = 0
+        /// Frames that could not be sent.
+        public var unsent: UInt64 = 0
+        /// Of these, those that met a full queue.
+        public var highWater: UInt64 = 0
+    }
+
+    public var dispatcher: Dispatcher
+    /// Where it is bound, with the actual port.
+    public let endpoint: Endpoint
+    public private(set) var counters = Counters()
+
+    private var socket: RouterSocket
+    private var registration: Registration?
+    private var control = FrameBuffer(capacity: 256)
+
+    public init(
+        _ context: Context, bind endpoint: Endpoint, options: SocketOptions = SocketOptions(),
+        security: Security = .plain, dispatcher: Dispatcher
+    ) throws(TransportError) {
+        socket = try RouterSocket(context, options: options, security: security)
+        self.endpoint = try socket.bind(endpoint)
+        self.dispatcher = dispatcher
+    }
+
+    /// What the socket itself counted.
+    public var socketCounters: SocketCounters { socket.counters }
+
+    /// Lets the reactor say when frames are there.
+    public func attach(to reactor: Reactor, onReadable: @escaping @Sendable () -> Void) {
+        registration = reactor.register(socket, onReadable: onReadable)
+    }
+
+    /// Stops listening; the socket closes with the link.
+    public func detach() { registration = nil }
+
+    /// Takes up to `limit` frames. Those of the line protocol go to the dispatcher, those that carry work to `onWork`,
+    /// after their session and sequence were checked. `onWork` says whether the frame was well formed; a peer whose
+    /// frames are not loses its session.
+    public func drain(
+        limit: Int = 256, _ onWork: (FrameHeader, Span<UInt8>, SessionRef, LinkTime) throws(WireError) -> Void
+    ) throws(TransportError) {
+        for _ in 0..<limit {
+            guard let routed = try socket.receive() else { return }
+            let now = MonotonicClock.now()
+            do throws(WireError) {
+                let header = try FrameHeader.decode(routed.message.bytes)
+                // A cancel from below is a client's, and its owner's to handle.
+                if header.kind != .cancel,
+                    let frame = try ControlFrame(decoding: routed.message.bytes, header: header)
+                {
+                    dispatcher.received(frame, from: routed.peer.raw, header: header, now: now)
+                } else if let session = dispatcher.accepts(header, from: routed.peer.raw, now: now) {
+                    try onWork(header, routed.message.bytes, session, now)
+                }
+            } catch {
+                counters.badFrames += 1
+                dispatcher.violated(by: routed.peer.raw)
+            }
+        }
+    }
+
+    /// Sends what the dispatcher wants to say and hands everything else to `body`, until there is nothing.
+    public func perform(_ body: (Dispatcher.Action) -> Void) {
+        while let action = dispatcher.next() {
+            guard case .control(let peer, let session, let frame) = action else {
+                body(action)
+                continue
+            }
+            let sequence = dispatcher.nextSequence(to: peer, session: session)
+            frame.encode(into: &control, session: session, sequence: sequence, sentAt: MonotonicClock.now())
+            let outcome = socket.send(control.bytes.span, to: PeerID(raw: peer))
+            guard outcome != .sent else { continue }
+            count(outcome)
+            // A reset for someone who is gone, or was never there, needs no second one.
+            if case .reset = frame { continue }
+            dispatcher.sendFailed(to: peer)
+        }
+    }
+
+    /// Numbers and stamps an encoded frame and sends it; when that fails, the peer's session ends.
+    @discardableResult
+    public func send(_ frame: inout FrameBuffer, to session: SessionRef) -> SendOutcome {
+        let sequence = dispatcher.nextSequence(to: session.peer, session: session.session)
+        guard sequence > 0 else { return .unreachable }
+        frame.stamp(sequence: sequence, sentAt: MonotonicClock.now())
+        let outcome = socket.send(frame.bytes.span, to: PeerID(raw: session.peer))
+        if outcome != .sent {
+            count(outcome)
+            dispatcher.sendFailed(to: session.peer)
+        }
+        return outcome
+    }
+
+    private func count(_ outcome: SendOutcome) {
+        counters.unsent += 1
+        if outcome == .wouldBlock { counters.highWater += 1 }
+    }
+}
