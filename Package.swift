@@ -34,14 +34,18 @@ let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioHTTPTypes: Target.Dependency = .product(name: "NIOHTTPTypes", package: "swift-nio-extras")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 
 func target(
     _ name: String, _ path: String, _ dependencies: [Target.Dependency] = [], llama: Bool = false,
-    exclude: [String] = [], resources: [Resource]? = nil
+    exclude: [String] = [], resources: [Resource]? = nil, settings: [SwiftSetting] = []
 ) -> Target {
     .target(
         name: name, dependencies: dependencies, path: path, exclude: exclude, resources: resources,
-        swiftSettings: strict + (llama ? llamaSettings : []))
+        swiftSettings: strict + (llama ? llamaSettings : []) + settings)
 }
 
 func executable(_ name: String, _ path: String, _ dependencies: [Target.Dependency], llama: Bool = false) -> Target {
@@ -67,7 +71,10 @@ let package = Package(
             url: "https://github.com/apple/swift-configuration.git", from: "1.4.0",
             traits: [.defaults, "CommandLineArguments"]),
         .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0", traits: []),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-extras.git", from: "1.34.1"),
         .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift.git", from: "0.2.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1"),
@@ -79,7 +86,9 @@ let package = Package(
         .systemLibrary(name: "CLlama", path: "Shared/CLlama"),
 
         target("Wire", "Shared/Wire"),
-        target("Transport", "Shared/Transport", ["CZeroMQ"]),
+        // Lifetimes: `Message.bytes` is a span that the compiler ties to its message.
+        target(
+            "Transport", "Shared/Transport", ["CZeroMQ"], settings: [.enableExperimentalFeature("Lifetimes")]),
         target("Line", "Shared/Line", ["Wire"]),
         target("Station", "Shared/Station", ["Wire", "Transport", "Line", "Spool", logging]),
         target("Spool", "Shared/Spool", ["Wire"]),
@@ -87,12 +96,14 @@ let package = Package(
         target("Economics", "Shared/Economics"),
         target("Llama", "Shared/Llama", ["CLlama"], llama: true),
         target("Settings", "Shared/Settings", [configuration, logging]),
-        target("AdminDoor", "Shared/AdminDoor", ["Telemetry", hummingbird, logging, lifecycle]),
+        target("AdminDoor", "Shared/AdminDoor", ["Telemetry", hummingbird, nioCore, logging, lifecycle]),
 
         target(
             "IngestService", "Services/Ingest/Service",
             ["Wire", "Transport", "Line", "Station", "Spool", "Telemetry", "OpenAIDoor", logging]),
-        target("OpenAIDoor", "Services/Ingest/OpenAIDoor", ["Telemetry", crypto, hummingbird, logging, lifecycle]),
+        target(
+            "OpenAIDoor", "Services/Ingest/OpenAIDoor",
+            ["AdminDoor", "Telemetry", crypto, httpTypes, hummingbird, nioCore, nioHTTPTypes, logging, lifecycle]),
         executable(
             "ingest", "Services/Ingest/Main",
             ["IngestService", "OpenAIDoor", "AdminDoor", "Settings", "Economics", logging, lifecycle]),
@@ -136,8 +147,11 @@ let package = Package(
         tests("TelemetryTests", ["Telemetry", "Wire"]),
         tests("EconomicsTests", ["Economics"]),
         tests("LlamaTests", ["Llama"], llama: true, resources: [.copy("Fixtures")]),
-        tests("SettingsTests", ["Settings"]),
-        tests("OpenAIDoorTests", ["OpenAIDoor"]),
+        tests("SettingsTests", ["Settings", logging]),
+        tests("AdminDoorTests", ["AdminDoor", "Telemetry", hummingbird, logging, lifecycle]),
+        tests(
+            "OpenAIDoorTests",
+            ["OpenAIDoor", "AdminDoor", "Telemetry", crypto, nioCore, nioPosix, logging, lifecycle]),
         tests("TokenizationTests", ["Tokenization", "Llama"], llama: true),
         tests("BatchingTests", ["Batching"]),
         tests("EnginesTests", ["Engines", "Batching", "Llama"], llama: true),

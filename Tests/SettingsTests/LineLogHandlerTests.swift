@@ -1,0 +1,69 @@
+import Foundation
+import Logging
+import Synchronization
+import Testing
+
+@testable import Settings
+
+@Suite struct LineLogHandlerTests {
+    func lines(_ format: LogFormat, _ body: (Logger) -> Void) -> [String] {
+        let lines = Lines()
+        var logger = Logger(label: "ingest") { label in
+            var handler = LineLogHandler(label: label, format: format) { line in lines.add(line) }
+            handler.now = { 1_700_000_000.1239 }
+            return handler
+        }
+        logger[metadataKey: "instance"] = "i-1"
+        body(logger)
+        return lines.all
+    }
+
+    final class Lines: Sendable {
+        private let storage = Mutex<[String]>([])
+        func add(_ line: String) { storage.withLock { $0.append(line) } }
+        var all: [String] { storage.withLock { $0 } }
+    }
+
+    @Test func textLines() {
+        let lines = lines(.text) { logger in
+            logger.info("started", metadata: ["port": "8080", "list": ["a", "b"]])
+            logger.debug("not shown")
+            logger.error("two\nlines")
+        }
+        #expect(
+            lines == [
+                "2023-11-14T22:13:20.123Z info ingest: started instance=i-1 list=[\"a\", \"b\"] port=8080\n",
+                "2023-11-14T22:13:20.123Z error ingest: two\\nlines instance=i-1\n",
+            ])
+    }
+
+    @Test func jsonLines() throws {
+        let lines = lines(.json) { logger in
+            logger.warning("say \"hi\"\n\u{1}", metadata: ["nested": ["k": ["x", "y"]], "é": "ü"])
+        }
+        #expect(
+            lines == [
+                #"{"time":"2023-11-14T22:13:20.123Z","level":"warning","label":"ingest","#
+                    + #""message":"say \"hi\"\n\u0001","instance":"i-1","nested":{"k":["x","y"]},"é":"ü"}"# + "\n"
+            ])
+        let object = try JSONSerialization.jsonObject(with: Data((lines.first ?? "").utf8)) as? [String: Any]
+        #expect(object?["message"] as? String == "say \"hi\"\n\u{1}")
+    }
+
+    @Test(arguments: [
+        (0.0, "1970-01-01T00:00:00.000Z"), (951_782_400.5, "2000-02-29T00:00:00.500Z"),
+        (-1.0, "1969-12-31T23:59:59.000Z"), (4_102_444_799.999, "2099-12-31T23:59:59.999Z"),
+    ])
+    func timestamps(_ seconds: Double, _ expected: String) {
+        #expect(LineLogHandler.timestamp(seconds) == expected)
+    }
+
+    @Test func levelAndFormatAreSettings() throws {
+        let loader = SettingsLoader(
+            program: "p", about: "", arguments: ["p", "--log-level", "debug", "--log-format=json"], environment: [:])
+        guard case .loaded(let loaded) = try loader.load({ LogSettings(&$0) }) else { return }
+        #expect(loaded.settings.level == .debug)
+        #expect(loaded.settings.format == .json)
+        #expect(loaded.settings.makeLogger("x", fields: ["a": "b"]).logLevel == .debug)
+    }
+}
