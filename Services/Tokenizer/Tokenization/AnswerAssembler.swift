@@ -1,0 +1,106 @@
+/// Why an answer cannot go on. Either means that some station broke the protocol.
+public enum AnswerError: Error, Equatable, Sendable {
+    /// A token id that the vocabulary does not have.
+    case unknownToken(UInt32)
+    /// More text was delivered than the tokens that are said to have made it give.
+    case deliveredBeyondText(delivered: UInt64, text: UInt64)
+}
+
+/// Makes the text of one answer from its tokens: whole characters, up to a stop string.
+///
+/// The text is a function of the tokens, the stop strings and the minimum alone. So an answer can go on elsewhere:
+/// made from the tokens so far and the number of bytes that were delivered, a value gives the same bytes that the old
+/// one would have given.
+public struct AnswerAssembler: Sendable {
+    /// What one call of ``push(_:table:into:)`` took.
+    public struct Progress: Equatable, Sendable {
+        /// How many of the tokens belong to the answer: all, or those up to the one that completes a stop string.
+        public var tokensTaken: Int
+        /// Whether a stop string was found: the answer has ended, and its last text is given out.
+        public var isStopped: Bool
+    }
+
+    private var detokenizer = IncrementalDetokenizer()
+    private var matcher: StopMatcher
+    private let minimumTokens: Int
+    /// Text of a resumed answer that the client does not have yet.
+    private var carried: [UInt8] = []
+    private var decoded: [UInt8] = []
+
+    /// Tokens of the answer so far, resumed ones included.
+    public private(set) var tokenCount = 0
+    /// Bytes of text given out, those that were delivered before a resumption included.
+    public private(set) var byteCount: UInt64 = 0
+    /// Whether a stop string was found.
+    public var isStopped: Bool { matcher.isStopped }
+
+    /// - Parameters:
+    ///   - stops: at most ``StopMatcher/maximumCount``.
+    ///   - minimumTokens: stop strings that are complete within so many tokens do not count.
+    public init(stops: [String] = [], minimumTokens: Int = 0) {
+        matcher = StopMatcher(stops)
+        self.minimumTokens = minimumTokens
+    }
+
+    /// Goes on with an answer. What is missing between `deliveredBytes` and the text of `generated` comes first in the
+    /// next text given out. If that text is over already, ``isStopped`` says so at once, and ``tokenCount`` how many
+    /// of the tokens belong to it; ``finish(into:)`` gives the rest.
+    public init(
+        stops: [String] = [], minimumTokens: Int = 0, resuming generated: [UInt32], deliveredBytes: UInt64,
+        table: TokenTable
+    ) throws(AnswerError) {
+        self.init(stops: stops, minimumTokens: minimumTokens)
+        var text: [UInt8] = []
+        _ = try push(generated.span, table: table, into: &text)
+        guard deliveredBytes <= byteCount else {
+            throw .deliveredBeyondText(delivered: deliveredBytes, text: byteCount)
+        }
+        text.removeFirst(Int(deliveredBytes))
+        carried = text
+        byteCount = deliveredBytes
+    }
+
+    /// Takes the next tokens and appends to `text` what can be given out. After the end it takes nothing.
+    public mutating func push(
+        _ tokens: Span<UInt32>, table: TokenTable, into text: inout [UInt8]
+    ) throws(AnswerError) -> Progress {
+        let before = text.count
+        defer { byteCount += UInt64(text.count - before) }
+        giveCarried(into: &text)
+
+        var taken = 0
+        while taken < tokens.count && !isStopped {
+            let token = tokens[taken]
+            let isKnown: Bool
+            if matcher.isEmpty {
+                isKnown = table.decode(token, with: &detokenizer, into: &text)
+            } else {
+                decoded.removeAll(keepingCapacity: true)
+                isKnown = table.decode(token, with: &detokenizer, into: &decoded)
+                matcher.push(decoded, mayStop: tokenCount >= minimumTokens, into: &text)
+            }
+            guard isKnown else { throw .unknownToken(token) }
+            taken += 1
+            tokenCount += 1
+        }
+        return Progress(tokensTaken: taken, isStopped: isStopped)
+    }
+
+    /// Ends the answer for another reason than a stop string, and appends what was held back to `text`.
+    public mutating func finish(into text: inout [UInt8]) {
+        let before = text.count
+        defer { byteCount += UInt64(text.count - before) }
+        giveCarried(into: &text)
+        guard !isStopped else { return }
+        decoded.removeAll(keepingCapacity: true)
+        detokenizer.flush(into: &decoded)
+        matcher.push(decoded, mayStop: tokenCount > minimumTokens, into: &text)
+        matcher.flush(into: &text)
+    }
+
+    private mutating func giveCarried(into text: inout [UInt8]) {
+        guard !carried.isEmpty else { return }
+        text += carried
+        carried = []
+    }
+}

@@ -1,0 +1,139 @@
+import Testing
+import Tokenization
+
+struct AnswerAssemblerTests {
+    @Test func stopStringAcrossTokensEndsTheAnswer() throws {
+        let table = TokenTable(pieces: ["Hello", " wo", "rld", "!", " again"].map { Array($0.utf8) })
+        var answer = AnswerAssembler(stops: ["world"])
+        var text: [UInt8] = []
+        let first = try answer.push([0, 1].span, table: table, into: &text)
+        #expect(first == .init(tokensTaken: 2, isStopped: false))
+        let second = try answer.push([2, 3, 4].span, table: table, into: &text)
+        #expect(second == .init(tokensTaken: 1, isStopped: true))
+        #expect(answer.tokenCount == 3)
+        #expect(String(decoding: text, as: UTF8.self) == "Hello ")
+        let third = try answer.push([4].span, table: table, into: &text)
+        #expect(third == .init(tokensTaken: 0, isStopped: true))
+        answer.finish(into: &text)
+        #expect(String(decoding: text, as: UTF8.self) == "Hello ")
+    }
+
+    @Test func stopStringsWithinTheMinimumDoNotCount() throws {
+        let table = TokenTable(pieces: [Array("a".utf8), Array("b".utf8)])
+        var answer = AnswerAssembler(stops: ["b"], minimumTokens: 2)
+        var text: [UInt8] = []
+        let progress = try answer.push([0, 1, 0, 1, 0].span, table: table, into: &text)
+        #expect(progress == .init(tokensTaken: 4, isStopped: true))
+        #expect(String(decoding: text, as: UTF8.self) == "aba")
+    }
+
+    @Test func unknownTokenIsAnError() {
+        let table = TokenTable(pieces: [[0x61]])
+        var answer = AnswerAssembler()
+        var text: [UInt8] = []
+        #expect(throws: AnswerError.unknownToken(7)) {
+            try answer.push([0, 7].span, table: table, into: &text)
+        }
+    }
+
+    @Test func deliveredBeyondTheTextIsAnError() {
+        let table = TokenTable(pieces: [[0x61]])
+        #expect(throws: AnswerError.deliveredBeyondText(delivered: 3, text: 2)) {
+            try AnswerAssembler(resuming: [0, 0], deliveredBytes: 3, table: table)
+        }
+    }
+
+    @Test func anyTokensGiveTheTextOfTheWhole() throws {
+        try forEachSeed(3000) { generator in
+            let stream = TokenStream(&generator)
+            var answer = stream.assembler()
+            return try stream.rest(of: &answer, from: 0, &generator) == stream.whole()
+        }
+    }
+
+    @Test func resumedAnywhereEqualsStraight() throws {
+        try forEachSeed(3000) { generator in
+            let stream = TokenStream(&generator)
+            let whole = try stream.whole()
+
+            // The old station got this far, and of its text some was delivered.
+            let generated = generator.integer(0...stream.tokens.count)
+            var old = stream.assembler()
+            var text: [UInt8] = []
+            _ = try old.push(Array(stream.tokens[..<generated]).span, table: stream.table, into: &text)
+            let delivered = generator.integer(0...text.count)
+
+            var new = try AnswerAssembler(
+                stops: stream.stops, minimumTokens: stream.minimum, resuming: Array(stream.tokens[..<generated]),
+                deliveredBytes: UInt64(delivered), table: stream.table)
+            guard new.tokenCount == old.tokenCount, new.isStopped == old.isStopped else { return false }
+            let rest = try stream.rest(of: &new, from: generated, &generator)
+            return Array(text[..<delivered]) + rest == whole && new.byteCount == UInt64(whole.count)
+        }
+    }
+}
+
+/// Random tokens, whose bytes split characters and stop strings.
+private struct TokenStream {
+    let pieces: [[UInt8]]
+    let table: TokenTable
+    let tokens: [UInt32]
+    let stops: [String]
+    let minimum: Int
+
+    init(_ generator: inout SeededGenerator) {
+        pieces = generator.cut(generator.bytes(count: generator.integer(1...40)), longest: 4)
+        table = TokenTable(pieces: pieces)
+        tokens = pieces.indices.map { UInt32($0) }
+        let text = Array(String(decoding: pieces.joined(), as: UTF8.self).unicodeScalars)
+        stops = (0..<generator.integer(0...3)).map { _ in
+            guard !text.isEmpty else { return "x" }
+            let start = generator.integer(0...text.count - 1)
+            let end = min(text.count, start + generator.integer(1...4))
+            var stop = String.UnicodeScalarView()
+            stop.append(contentsOf: text[start..<end])
+            return String(stop)
+        }
+        minimum = generator.integer(0...3) == 0 ? generator.integer(0...tokens.count) : 0
+    }
+
+    func assembler() -> AnswerAssembler { AnswerAssembler(stops: stops, minimumTokens: minimum) }
+
+    /// The rest of the tokens in random groups, and the end.
+    func rest(
+        of answer: inout AnswerAssembler, from start: Int, _ generator: inout SeededGenerator
+    ) throws -> [UInt8] {
+        var text: [UInt8] = []
+        var position = start
+        while position < tokens.count {
+            let end = min(tokens.count, position + generator.integer(1...4))
+            _ = try answer.push(Array(tokens[position..<end]).span, table: table, into: &text)
+            position = end
+        }
+        answer.finish(into: &text)
+        return text
+    }
+
+    /// The whole text by another way: decoded as the standard library does, searched at every place.
+    func whole() throws -> [UInt8] {
+        var ends: [Int] = []
+        var detokenizer = IncrementalDetokenizer()
+        var text: [UInt8] = []
+        for token in tokens {
+            detokenizer.push(pieces[Int(token)].span, into: &text)
+            ends.append(text.count)
+        }
+        detokenizer.flush(into: &text)
+        #expect(text == Array(String(decoding: pieces.joined(), as: UTF8.self).utf8))
+
+        for end in text.indices.map({ $0 + 1 }) {
+            let madeBy = ends.firstIndex { $0 >= end } ?? (tokens.count - 1)
+            guard madeBy + 1 > minimum else { continue }
+            let found = stops.map { Array($0.utf8) }.filter { stop in
+                stop.count <= end && text[..<end].suffix(stop.count).elementsEqual(stop)
+            }
+            if let longest = found.map(\.count).max() { return Array(text[..<(end - longest)]) }
+        }
+        return text
+    }
+}
