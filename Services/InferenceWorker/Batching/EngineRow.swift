@@ -1,0 +1,54 @@
+/// Why a request ended.
+public enum GenerationEnd: Equatable, Sendable {
+    /// The model chose an end-of-generation token; the row carries it.
+    case endOfGeneration
+    /// The limit is reached, or the context is full.
+    case length
+    case cancelled
+    /// Given back unfinished: another engine goes on with it.
+    case handedBack
+    case failed(RequestFailure)
+}
+
+/// Why a request failed.
+public enum RequestFailure: Error, Equatable, Sendable {
+    case emptyPrompt
+    /// Prompt and answer need at least one token more than the context has.
+    case promptTooLong(tokens: Int, contextLength: Int)
+    case unknownToken(UInt32)
+    case engine(EngineError)
+}
+
+/// One request's part of a step, or its end.
+public struct EngineRow: Equatable, Sendable {
+    public var id: UInt64
+    /// nil in rows that only end a request.
+    public var token: UInt32?
+    /// Index of the token, counted from the end of the original prompt; without one, how many there are.
+    public var index: UInt32
+    /// nil: it goes on.
+    public var end: GenerationEnd?
+    /// The first row of this request here.
+    public var isFirst: Bool
+    /// Tokens of the prompt (resumed ones included) whose keys and values were in the cache when the request began.
+    public var cachedTokens: UInt32
+    /// When its first step began, in the caller's time; 0 if there was none.
+    public var begunAt: UInt64
+    /// What this attempt made and used, up to now.
+    public var usage: AttemptUsage
+}
+
+/// What one request made and used on this engine.
+public struct AttemptUsage: Equatable, Sendable {
+    /// Tokens chosen, an end-of-generation token included.
+    public var produced: UInt32 = 0
+    /// Tokens of the prompt computed, those computed again after a preemption included.
+    public var prefilled: UInt32 = 0
+    public var preemptions: UInt32 = 0
+    /// Its share of its steps' energy; nil if that of a step is not known.
+    public var microjoules: UInt64? = 0
+    /// nil before the first step. Modelled if any part is.
+    public var energySource: EnergySource?
+
+    public init() {}
+}

@@ -1,0 +1,106 @@
+extension Scheduler {
+    /// Plans one step.
+    ///
+    /// - Parameter now: the caller's time, which the rows of requests that begin with this step carry.
+    /// - Returns: false if there is nothing to do; then the plan is empty and no step follows.
+    public mutating func plan(into plan: inout StepPlan, now: UInt64 = 0) -> Bool {
+        precondition(planned.isEmpty, "the step before is not complete")
+        plan.clear()
+        planDecodes(into: &plan)
+        startWaiting(now: now)
+        planPrompts(into: &plan)
+        guard !plan.tokens.isEmpty else { return false }
+        swap(&plan.operations, &operations)
+        return true
+    }
+
+    private mutating func planDecodes(into plan: inout StepPlan) {
+        var index = 0
+        // Preemption takes the youngest, which stands last: never one that was planned before.
+        while index < running.count {
+            let slot = running[index]
+            if slots[slot].isDecoding {
+                guard let cell = cell(for: slot) else { continue }
+                slots[slot].cells.append(cell)
+                append(1, of: slot, to: &plan)
+            }
+            index += 1
+        }
+    }
+
+    /// A cell for one token more. When none is left, sequences are evicted, then preempted.
+    ///
+    /// - Returns: nil if the request itself was preempted.
+    private mutating func cell(for slot: Int) -> Int32? {
+        while true {
+            if let cell = pool.take() { return cell }
+            if evictLeastRecentlyUsed() { continue }
+            guard let youngest = running.last else { return nil }
+            preempt(youngest)
+            if youngest == slot { return nil }
+        }
+    }
+
+    private mutating func startWaiting(now: UInt64) {
+        var index = 0
+        while index < waiting.count, running.count < settings.maximumRunning {
+            if start(waiting[index], now: now) {
+                waiting.remove(at: index)
+                continue
+            }
+            waiting[index].blockedSteps += 1
+            if waiting[index].blockedSteps > settings.patience { return }
+            index += 1
+            if index >= Self.longestSearch { return }
+        }
+    }
+
+    /// How many requests without room are looked at in a step.
+    private static let longestSearch = 32
+
+    private mutating func planPrompts(into plan: inout StepPlan) {
+        var left = settings.tokenBudget - plan.tokens.count
+        var prompts = running.filter { !slots[$0].isDecoding }
+        guard let oldest = prompts.first, left > 0 else { return }
+        let reserved = min(slots[oldest].remaining, max(1, left / 4))
+        left -= reserved
+        // `running` is in the order of admission, which a stable order keeps among equals.
+        prompts.sort {
+            (slots[$0].remaining, slots[$0].work?.arrival ?? 0) < (slots[$1].remaining, slots[$1].work?.arrival ?? 0)
+        }
+        for slot in prompts {
+            let ownReserve = slot == oldest ? reserved : 0
+            let count = min(slots[slot].remaining, left + ownReserve)
+            left -= count - ownReserve
+            if count > 0 { append(count, of: slot, to: &plan) }
+        }
+    }
+
+    private mutating func append(_ count: Int, of slot: Int, to plan: inout StepPlan) {
+        let start = slots[slot].computed
+        let last = slots[slot].tokens.count - 1
+        for position in start..<start + count {
+            plan.tokens.append(
+                StepToken(
+                    token: slots[slot].tokens[position], position: Int32(position), sequence: Int32(slot),
+                    wantsLogits: position == last))
+        }
+        slots[slot].planned = count
+        slots[slot].lastUse = load.steps
+        planned.append(slot)
+        if start + count == slots[slot].tokens.count { appendSample(of: slot, to: &plan) }
+    }
+
+    private mutating func appendSample(of slot: Int, to plan: inout StepPlan) {
+        guard let work = slots[slot].work else { return }
+        let historyStart = plan.history.count
+        if work.sampling.hasPenalties { plan.history.append(contentsOf: slots[slot].tokens) }
+        let index = slots[slot].tokens.count - work.promptCount
+        plan.samples.append(
+            SampleRequest(
+                entry: plan.tokens.count - 1, index: UInt32(clamping: index), promptDigest: work.promptDigest,
+                sampling: work.sampling, masksEndOfGeneration: index < work.limits.minimumTokens,
+                history: historyStart..<plan.history.count, promptCount: work.promptCount))
+        sampled.append(slot)
+    }
+}

@@ -1,0 +1,156 @@
+extension Scheduler {
+    /// A running sequence becomes a retained one, with what is computed of it.
+    mutating func retain(_ slot: Int) {
+        let computed = slots[slot].computed
+        release(slot, downTo: computed)
+        for cell in slots[slot].cells { pool.unpin(cell) }
+        slots[slot].tokens.removeLast(slots[slot].tokens.count - computed)
+        slots[slot].state = .retained
+        slots[slot].work = nil
+        slots[slot].isDecoding = false
+        slots[slot].lastUse = load.steps
+        running.removeAll { $0 == slot }
+        if computed == 0 { evict(slot) }
+        while pool.retainedCount > settings.retainedCells, evictLeastRecentlyUsed() {}
+    }
+
+    /// Gives a running sequence's cells after the first `count` back.
+    private mutating func release(_ slot: Int, downTo count: Int) {
+        while slots[slot].cells.count > count, let cell = slots[slot].cells.popLast() {
+            pool.unpin(cell)
+            pool.drop(cell)
+        }
+    }
+
+    /// A retained sequence becomes a free one.
+    mutating func evict(_ slot: Int) {
+        for cell in slots[slot].cells { pool.drop(cell) }
+        if slots[slot].computed > 0 { operations.append(.remove(sequence: Int32(slot), from: 0)) }
+        slots[slot].cells.removeAll(keepingCapacity: true)
+        slots[slot].tokens.removeAll(keepingCapacity: true)
+        slots[slot].computed = 0
+        slots[slot].state = .free
+    }
+
+    /// - Returns: false if no sequence is retained.
+    mutating func evictLeastRecentlyUsed(except kept: Int? = nil) -> Bool {
+        var oldest: Int?
+        for slot in slots.indices where slots[slot].state == .retained && slot != kept {
+            if let best = oldest, slots[best].lastUse <= slots[slot].lastUse { continue }
+            oldest = slot
+        }
+        guard let oldest else { return false }
+        evict(oldest)
+        return true
+    }
+
+    /// A running sequence gives all that it holds back; its request waits, in the order of admission, to be computed
+    /// again.
+    mutating func preempt(_ slot: Int) {
+        guard var work = slots[slot].work else { return }
+        work.usage.preemptions += 1
+        load.preemptions += 1
+        let place = waiting.firstIndex { $0.work.arrival > work.arrival } ?? waiting.count
+        waiting.insert(WaitingWork(work: work, tokens: slots[slot].tokens), at: place)
+        retain(slot)
+        if slots[slot].state == .retained { evict(slot) }
+    }
+
+    /// The sequence whose computed tokens have the longest common prefix with these, and its length. The last of
+    /// `tokens` never counts: its logits are needed.
+    private func longestPrefix(of tokens: [UInt32]) -> (slot: Int, count: Int)? {
+        guard settings.retainedCells > 0 else { return nil }
+        var best: (slot: Int, count: Int)?
+        for slot in slots.indices where slots[slot].state != .free {
+            let limit = min(slots[slot].computed, tokens.count - 1)
+            guard limit > best?.count ?? settings.minimumSharedTokens - 1 else { continue }
+            var count = 0
+            while count < limit, tokens[count] == slots[slot].tokens[count] { count += 1 }
+            if count > best?.count ?? settings.minimumSharedTokens - 1 { best = (slot, count) }
+        }
+        return best
+    }
+
+    /// Gives a request a sequence, and cells for all of its tokens.
+    ///
+    /// - Returns: false if there is no room.
+    mutating func start(_ entry: WaitingWork, now: UInt64) -> Bool {
+        let tokens = entry.tokens
+        let match = longestPrefix(of: tokens)
+        let shared = match?.count ?? 0
+        var newlyPinned = 0
+        if let match {
+            for cell in slots[match.slot].cells[..<shared] where !pool.isPinned(cell) { newlyPinned += 1 }
+        }
+        // Each running request may need a cell in the next step: without room for that, it would be preempted.
+        let room = pool.capacity - pool.pinnedCount - newlyPinned
+        guard room >= tokens.count - shared + running.count else { return false }
+
+        let slot: Int
+        if let match, slots[match.slot].state == .retained, slots[match.slot].computed == shared {
+            slot = match.slot
+            resumeRetained(slot, shared: shared)
+        } else if let free = freeSlot(except: match?.slot) {
+            slot = free
+            if let match { copyPrefix(from: match.slot, to: free, count: shared) }
+        } else if let match, slots[match.slot].state == .retained {
+            slot = match.slot
+            resumeRetained(slot, shared: shared)
+        } else {
+            return false
+        }
+        // The check above counted all cells that evictions can free.
+        while slots[slot].cells.count < tokens.count {
+            if let cell = pool.take() {
+                slots[slot].cells.append(cell)
+            } else if !evictLeastRecentlyUsed() {
+                preconditionFailure("the cell pool's counts are wrong")
+            }
+        }
+        begin(entry.work, in: slot, tokens: tokens, shared: shared, now: now)
+        return true
+    }
+
+    private mutating func freeSlot(except kept: Int?) -> Int? {
+        if let free = slots.firstIndex(where: { $0.state == .free }) { return free }
+        guard evictLeastRecentlyUsed(except: kept) else { return nil }
+        return slots.firstIndex { $0.state == .free }
+    }
+
+    private mutating func resumeRetained(_ slot: Int, shared: Int) {
+        if slots[slot].computed > shared {
+            operations.append(.remove(sequence: Int32(slot), from: Int32(shared)))
+        }
+        while slots[slot].cells.count > shared, let cell = slots[slot].cells.popLast() { pool.drop(cell) }
+        for cell in slots[slot].cells { pool.pin(cell) }
+        slots[slot].state = .running
+    }
+
+    private mutating func copyPrefix(from source: Int, to destination: Int, count: Int) {
+        operations.append(.copy(source: Int32(source), destination: Int32(destination), count: Int32(count)))
+        for index in 0..<count {
+            let cell = slots[source].cells[index]
+            pool.share(cell)
+            slots[destination].cells.append(cell)
+        }
+        slots[source].lastUse = load.steps
+    }
+
+    private mutating func begin(_ work: Work, in slot: Int, tokens: [UInt32], shared: Int, now: UInt64) {
+        var work = work
+        load.promptTokens += UInt64(tokens.count)
+        load.cachedTokens += UInt64(shared)
+        if !work.hasBegun {
+            work.hasBegun = true
+            work.begunAt = now
+            work.cachedTokens = shared
+        }
+        slots[slot].tokens = tokens
+        slots[slot].computed = shared
+        slots[slot].state = .running
+        slots[slot].isDecoding = false
+        slots[slot].work = work
+        let place = running.firstIndex { (slots[$0].work?.arrival ?? 0) > work.arrival } ?? running.count
+        running.insert(slot, at: place)
+    }
+}

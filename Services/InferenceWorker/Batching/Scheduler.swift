@@ -1,0 +1,223 @@
+/// Continuous batching over one engine with a unified KV cache, as a value: requests go in, plans of steps and rows
+/// come out.
+///
+/// Every step carries one token of each request that decodes. What the token budget leaves goes to prompts in chunks:
+/// a quarter to the oldest one, so that each comes to its end, the rest to those with the least left, so that long
+/// prompts do not delay short ones. A request runs when its prompt has cells; when the cells run out, the youngest is
+/// preempted and later computed again, which its rows do not show. Finished requests keep their keys and values until
+/// the cells are needed, the least recently used going first, and a prompt that begins as another does shares its
+/// cells.
+///
+/// The order of calls is `plan`, the engine's step, `complete` (or `abandon`); `admit` and `cancel` may come at any
+/// time.
+public struct Scheduler: Sendable {
+    public let settings: SchedulerSettings
+    var slots: [SequenceSlot]
+    /// Slots that run, the oldest request first.
+    var running: [Int] = []
+    /// The oldest first.
+    var waiting: [WaitingWork] = []
+    var pool: CellPool
+    /// For the start of the next step.
+    var operations: [SequenceOperation] = []
+    /// Slots in the step that is under way, in the plan's order.
+    var planned: [Int] = []
+    /// Those of `planned` for which a token is chosen, in the order of the plan's samples.
+    var sampled: [Int] = []
+    var load = SchedulerLoad()
+    private var arrivals: UInt64 = 0
+    private var rows: [EngineRow] = []
+
+    public init(_ settings: SchedulerSettings) {
+        self.settings = settings.normalized()
+        slots = Array(repeating: SequenceSlot(), count: self.settings.maximumSequences)
+        pool = CellPool(count: self.settings.contextCells)
+    }
+
+    /// Whether a step, or a row not yet taken, would come next.
+    public var isIdle: Bool { running.isEmpty && waiting.isEmpty && rows.isEmpty }
+
+    public var currentLoad: SchedulerLoad {
+        var load = load
+        load.running = running.count
+        load.waiting = waiting.count
+        load.cells = pool.capacity
+        load.cellsRunning = pool.pinnedCount
+        load.cellsRetained = pool.retainedCount
+        return load
+    }
+
+    /// Takes a request. One that cannot run, or has nothing left to generate, gets its only row at once.
+    public mutating func admit(_ request: EngineRequest) {
+        arrivals += 1
+        let work = Work(
+            id: request.id, arrival: arrivals, sampling: request.sampling, limits: request.limits,
+            promptDigest: request.promptDigest, promptCount: request.promptCount)
+        if let end = endBeforeStart(of: request) {
+            appendEnd(end, of: work, generated: request.generatedCount)
+        } else {
+            waiting.append(WaitingWork(work: work, tokens: request.tokens))
+        }
+    }
+
+    private func endBeforeStart(of request: EngineRequest) -> GenerationEnd? {
+        if request.promptCount == 0 { return .failed(.emptyPrompt) }
+        if request.promptCount >= settings.contextLength {
+            return .failed(
+                .promptTooLong(tokens: request.promptCount, contextLength: settings.contextLength))
+        }
+        if let token = request.tokens.first(where: { $0 >= settings.vocabularySize }) {
+            return .failed(.unknownToken(token))
+        }
+        if request.generatedCount >= request.limits.maximumTokens || request.tokens.count >= settings.contextLength {
+            return .length
+        }
+        return nil
+    }
+
+    /// Ends a request with a row that says so: at once, or, if it is in the step under way, when that is complete.
+    ///
+    /// - Returns: false if no such request is held.
+    @discardableResult
+    public mutating func cancel(_ id: UInt64) -> Bool {
+        if let index = waiting.firstIndex(where: { $0.work.id == id }) {
+            endWaiting(at: index, .cancelled)
+            return true
+        }
+        guard let slot = running.first(where: { slots[$0].work?.id == id }) else { return false }
+        endRunning(slot, .cancelled)
+        return true
+    }
+
+    /// Ends all that is held, as given back.
+    public mutating func handBackAll() {
+        while !waiting.isEmpty { endWaiting(at: waiting.count - 1, .handedBack) }
+        for slot in running.reversed() { endRunning(slot, .handedBack) }
+    }
+
+    private mutating func endWaiting(at index: Int, _ end: GenerationEnd) {
+        let entry = waiting.remove(at: index)
+        appendEnd(end, of: entry.work, generated: entry.tokens.count - entry.work.promptCount)
+    }
+
+    private mutating func endRunning(_ slot: Int, _ end: GenerationEnd) {
+        if slots[slot].planned > 0 {
+            if slots[slot].work?.ending == nil { slots[slot].work?.ending = end }
+        } else if let work = slots[slot].work {
+            let generated = slots[slot].tokens.count - work.promptCount
+            retain(slot)
+            appendEnd(end, of: work, generated: generated)
+        }
+    }
+
+    private mutating func appendEnd(_ end: GenerationEnd, of work: Work, generated: Int) {
+        rows.append(
+            EngineRow(
+                id: work.id, token: nil, index: UInt32(clamping: generated), end: end, isFirst: !work.hasRow,
+                cachedTokens: UInt32(clamping: work.cachedTokens), begunAt: work.begunAt, usage: work.usage))
+    }
+
+    /// Takes in what the planned step made. The rows of `takeRows` then have its tokens and ends.
+    ///
+    /// A step's energy is split over its requests by the tokens that each had in it; shares are whole microjoules and
+    /// add up to the step's exactly.
+    public mutating func complete(_ result: borrowing StepResult) {
+        guard result.samples.count == sampled.count else {
+            abandon(.failed("the engine made \(result.samples.count) tokens of \(sampled.count)"))
+            return
+        }
+        load.steps += 1
+        account(result.energy)
+        for index in sampled.indices { takeSample(result.samples[index], for: sampled[index]) }
+        sampled.removeAll(keepingCapacity: true)
+        for slot in planned {
+            guard let work = slots[slot].work, let end = work.ending else { continue }
+            let generated = slots[slot].tokens.count - work.promptCount
+            retain(slot)
+            appendEnd(end, of: work, generated: generated)
+        }
+        planned.removeAll(keepingCapacity: true)
+    }
+
+    private mutating func account(_ energy: StepEnergy?) {
+        let total = UInt64(planned.reduce(0) { $0 + slots[$1].planned })
+        var before: UInt64 = 0
+        var tokens: UInt64 = 0
+        for slot in planned {
+            let count = slots[slot].planned
+            slots[slot].computed += count
+            slots[slot].planned = 0
+            if !slots[slot].isDecoding { slots[slot].work?.usage.prefilled += UInt32(clamping: count) }
+            tokens += UInt64(count)
+            guard let energy else {
+                slots[slot].work?.usage.microjoules = nil
+                continue
+            }
+            let upTo =
+                energy.microjoules / total * tokens + energy.microjoules % total * tokens / total
+            slots[slot].work?.usage.add(upTo - before, energy.source)
+            before = upTo
+        }
+    }
+
+    private mutating func takeSample(_ sample: SampledToken, for slot: Int) {
+        guard var work = slots[slot].work else { return }
+        let index = slots[slot].tokens.count - work.promptCount
+        slots[slot].isDecoding = true
+        work.usage.produced += 1
+        slots[slot].work = work
+        // Whoever cancelled wants no more tokens; this one still counts as made.
+        guard work.ending == nil else { return }
+        slots[slot].tokens.append(sample.token)
+
+        var end: GenerationEnd?
+        if sample.isEndOfGeneration && !work.limits.ignoresEndOfGeneration {
+            end = .endOfGeneration
+        } else if index + 1 >= work.limits.maximumTokens || slots[slot].tokens.count >= settings.contextLength {
+            end = .length
+        }
+        rows.append(
+            EngineRow(
+                id: work.id, token: sample.token, index: UInt32(clamping: index), end: end, isFirst: !work.hasRow,
+                cachedTokens: UInt32(clamping: work.cachedTokens), begunAt: work.begunAt, usage: work.usage))
+        if end == nil {
+            slots[slot].work?.hasRow = true
+        } else {
+            retain(slot)
+        }
+    }
+
+    /// Ends all that is held as failed, and has all sequences removed before the next step: what an engine's error
+    /// leaves.
+    public mutating func abandon(_ error: EngineError) {
+        planned.removeAll(keepingCapacity: true)
+        sampled.removeAll(keepingCapacity: true)
+        let end = GenerationEnd.failed(.engine(error))
+        for slot in slots.indices {
+            slots[slot].planned = 0
+            slots[slot].computed = 0
+            if let work = slots[slot].work {
+                let generated = slots[slot].tokens.count - work.promptCount
+                retain(slot)
+                appendEnd(end, of: work, generated: generated)
+            }
+            if slots[slot].state == .retained { evict(slot) }
+        }
+        while !waiting.isEmpty { endWaiting(at: 0, end) }
+        operations.removeAll(keepingCapacity: true)
+        for slot in slots.indices { operations.append(.remove(sequence: Int32(slot), from: 0)) }
+    }
+
+    /// Moves the rows made since the last call to `taken`, replacing its content; its storage is used again.
+    public mutating func takeRows(into taken: inout [EngineRow]) {
+        taken.removeAll(keepingCapacity: true)
+        swap(&rows, &taken)
+    }
+}
+
+extension AttemptUsage {
+    mutating func add(_ share: UInt64, _ source: EnergySource) {
+        if let sum = microjoules { microjoules = sum &+ share }
+        energySource = energySource == .modelled ? .modelled : source
+    }
+}
