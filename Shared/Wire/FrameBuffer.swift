@@ -25,6 +25,7 @@ public struct FrameBuffer: Sendable {
 
     /// Writes the header and the fixed block of a new frame; `fill` stores the block's fields at the block's offsets
     /// plus `FrameHeader.size`. The body length is set by `finish()`.
+    @inline(__always)
     mutating func begin(_ header: FrameHeader, fill: (inout MutableRawSpan) -> Void) {
         reset()
         append(byteCount: FrameHeader.size + Int(header.blockLength)) { raw in
@@ -50,6 +51,7 @@ public struct FrameBuffer: Sendable {
     }
 
     /// Appends zeroed bytes and lets `fill` store into them.
+    @inline(__always)
     mutating func append(byteCount: Int, fill: (inout MutableRawSpan) -> Void) {
         bytes.append(addingCapacity: byteCount) { output in
             output.append(repeating: 0, count: byteCount)
@@ -79,12 +81,11 @@ public struct FrameBuffer: Sendable {
     }
 
     mutating func append(_ tokens: [UInt32]) {
-        append(byteCount: 4 + 4 * tokens.count) { raw in
-            raw.put(UInt32(truncatingIfNeeded: tokens.count), at: 0)
+        append(count: tokens.count)
+        append(byteCount: 4 * tokens.count) { raw in
+            // Offsets of just this form let the compiler move vectors.
             let source = tokens.span
-            for index in source.indices {
-                raw.put(source[index], at: 4 + 4 * index)
-            }
+            for index in source.indices { raw.put(source[index], at: 4 * index) }
         }
     }
 

@@ -91,11 +91,11 @@ struct FrameReader {
             throw WireError(.inconsistent, offset: at, needed: needed, found: count)
         }
         let start = try take(4 * count)
-        tokens.removeAll(keepingCapacity: true)
-        let run = frame.extracting(start..<(start + 4 * count))
-        tokens.append(addingCapacity: count) { output in
-            for index in 0..<count { output.append(run.u32(at: 4 * index)) }
-        }
+        tokens.resize(to: count)
+        tokens.copyBytes(of: frame.extracting(start..<(start + 4 * count)))
+        #if _endian(big)
+            for index in tokens.indices { tokens[index] = UInt32(littleEndian: tokens[index]) }
+        #endif
     }
 
     /// Reads a byte run, whose length the rows before it have fixed.
@@ -108,11 +108,8 @@ struct FrameReader {
             throw WireError(.inconsistent, offset: at, needed: needed, found: count)
         }
         let start = try take(count)
-        bytes.removeAll(keepingCapacity: true)
-        let run = frame.extracting(start..<(start + count))
-        bytes.append(addingCapacity: count) { output in
-            for index in run.indices { output.append(run[index]) }
-        }
+        bytes.resize(to: count)
+        bytes.copyBytes(of: frame.extracting(start..<(start + count)))
     }
 
     /// Reads the hop records, which are there when the flag is set and are then one at least.
@@ -125,13 +122,32 @@ struct FrameReader {
         hops.reserveCapacity(count)
         for _ in 0..<count {
             let base = try take(HopRecord.size)
+            let record = frame.extracting(base..<(base + HopRecord.size))
             hops.append(
                 HopRecord(
-                    handle: frame.u32(at: base), station: try frame.value(at: base + 4),
-                    phase: try frame.value(at: base + 5), uncertainty: frame.u16(at: base + 6),
-                    receivedAt: frame.u64(at: base + 8), begunAt: frame.u64(at: base + 16),
-                    sentAt: frame.u64(at: base + 24)))
+                    handle: record.u32(at: 0), station: try record.value(at: 4, from: base),
+                    phase: try record.value(at: 5, from: base), uncertainty: record.u16(at: 6),
+                    receivedAt: record.u64(at: 8), begunAt: record.u64(at: 16), sentAt: record.u64(at: 24)))
         }
+    }
+}
+
+extension Array where Element: FixedWidthInteger & BitwiseCopyable {
+    /// Sets the number of elements; those that were there keep their values, so that nothing is cleared twice.
+    fileprivate mutating func resize(to count: Int) {
+        if count < self.count {
+            removeLast(self.count - count)
+        } else {
+            let more = count - self.count
+            append(addingCapacity: more) { $0.append(repeating: 0, count: more) }
+        }
+    }
+
+    /// Copies `run` over the array's memory, whose size it has. The loop compiles to vector moves.
+    fileprivate mutating func copyBytes(of run: Span<UInt8>) {
+        var elements = mutableSpan
+        var raw = MutableRawSpan(_elements: &elements)
+        for index in run.indices { raw.storeBytes(of: run[index], toByteOffset: index, as: UInt8.self) }
     }
 }
 
@@ -157,13 +173,9 @@ extension Span<UInt8> {
         UInt64(u32(at: offset)) | UInt64(u32(at: offset + 4)) << 32
     }
 
-    /// A number that is finite.
     @inline(__always)
-    func f32(at offset: Int) throws(WireError) -> Float {
-        let bits = u32(at: offset)
-        let value = Float(bitPattern: bits)
-        guard value.isFinite else { throw WireError(.invalidValue, offset: offset, found: UInt64(bits)) }
-        return value
+    func f32(at offset: Int) -> Float {
+        Float(bitPattern: u32(at: offset))
     }
 
     /// A truth value: 0 or 1.
@@ -174,31 +186,31 @@ extension Span<UInt8> {
         return byte == 1
     }
 
-    /// A known enumerator of one byte.
+    /// A known enumerator of one byte. `base` is where these bytes begin in the frame, for the error.
     @inline(__always)
-    func value<Value: RawRepresentable<UInt8>>(at offset: Int) throws(WireError) -> Value {
+    func value<Value: RawRepresentable<UInt8>>(at offset: Int, from base: Int = 0) throws(WireError) -> Value {
         let byte = self[offset]
         guard let value = Value(rawValue: byte) else {
-            throw WireError(.invalidValue, offset: offset, found: UInt64(byte))
+            throw WireError(.invalidValue, offset: base + offset, found: UInt64(byte))
         }
         return value
     }
 
     /// A known enumerator of two bytes.
     @inline(__always)
-    func value<Value: RawRepresentable<UInt16>>(at offset: Int) throws(WireError) -> Value {
+    func value<Value: RawRepresentable<UInt16>>(at offset: Int, from base: Int = 0) throws(WireError) -> Value {
         let raw = u16(at: offset)
         guard let value = Value(rawValue: raw) else {
-            throw WireError(.invalidValue, offset: offset, found: UInt64(raw))
+            throw WireError(.invalidValue, offset: base + offset, found: UInt64(raw))
         }
         return value
     }
 
     /// Reserved bytes are 0.
     @inline(__always)
-    func reserved(at offset: Int, count: Int) throws(WireError) {
+    func reserved(at offset: Int, count: Int, from base: Int = 0) throws(WireError) {
         for index in offset..<(offset + count) where self[index] != 0 {
-            throw WireError(.invalidValue, offset: index, needed: 0, found: UInt64(self[index]))
+            throw WireError(.invalidValue, offset: base + index, needed: 0, found: UInt64(self[index]))
         }
     }
 

@@ -1,4 +1,7 @@
 /// How the next token is chosen. A function of these, the logits, the position and nothing else.
+///
+/// The codec carries every number as it is; who admits requests checks that they are finite and in range, so that a
+/// client hears which one is wrong.
 public struct SamplingParameters: Equatable, Sendable {
     public var seed: UInt64
     /// 0 means greedy.

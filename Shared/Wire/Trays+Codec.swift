@@ -44,12 +44,13 @@ extension TokenBatch {
         var tokenCount = 0
         for _ in 0..<count {
             let base = try reader.take(rowLength)
+            let bytes = frame.extracting(base..<(base + TokenRow.size))
             let row = TokenRow(
-                handle: frame.u32(at: base + 8), tokenCount: frame.u16(at: base + 20),
-                finish: try frame.value(at: base + 24), status: try frame.value(at: base + 22),
-                position: frame.u32(at: base + 12), cachedTokens: frame.u32(at: base + 16),
-                digest: frame.u64(at: base))
-            try frame.reserved(at: base + 25, count: 3)
+                handle: bytes.u32(at: 8), tokenCount: bytes.u16(at: 20),
+                finish: try bytes.value(at: 24, from: base), status: try bytes.value(at: 22, from: base),
+                position: bytes.u32(at: 12), cachedTokens: bytes.u32(at: 16),
+                digest: bytes.u64(at: 0))
+            try bytes.reserved(at: 25, count: 3, from: base)
             tokenCount += Int(row.tokenCount)
             rows.append(row)
         }
@@ -115,12 +116,13 @@ extension TextBatch {
         var textLength = 0
         for _ in 0..<count {
             let base = try reader.take(rowLength)
+            let bytes = frame.extracting(base..<(base + TextRow.size))
             let row = TextRow(
-                handle: frame.u32(at: base), tokenCount: frame.u16(at: base + 20),
-                finish: try frame.value(at: base + 24), status: try frame.value(at: base + 22),
-                position: frame.u32(at: base + 4), textLength: frame.u32(at: base + 8),
-                promptTokens: frame.u32(at: base + 12), cachedTokens: frame.u32(at: base + 16))
-            try frame.reserved(at: base + 25, count: 3)
+                handle: bytes.u32(at: 0), tokenCount: bytes.u16(at: 20),
+                finish: try bytes.value(at: 24, from: base), status: try bytes.value(at: 22, from: base),
+                position: bytes.u32(at: 4), textLength: bytes.u32(at: 8),
+                promptTokens: bytes.u32(at: 12), cachedTokens: bytes.u32(at: 16))
+            try bytes.reserved(at: 25, count: 3, from: base)
             tokenCount += Int(row.tokenCount)
             textLength += Int(row.textLength)
             rows.append(row)

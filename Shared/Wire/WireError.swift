@@ -17,8 +17,7 @@ public struct WireError: Error, Equatable, Sendable {
         case blockTooShort
         /// A count or length is over its limit in `WireLimits`.
         case overLimit
-        /// A field's value has no meaning: an unknown enumerator, a truth value over 1, a number that is not finite,
-        /// a reserved byte that is not 0.
+        /// A field's value has no meaning: an unknown enumerator, a truth value over 1, a reserved byte that is not 0.
         case invalidValue
         case invalidUTF8
         /// Parts of the frame disagree, such as the rows' token counts and the number of tokens.

@@ -38,7 +38,7 @@ extension Submit {
         streams = try frame.bool(at: 38)
         try frame.reserved(at: 39, count: 1)
         requestID = RequestID(high: frame.u64(at: 40), low: frame.u64(at: 48))
-        body.sampling = try SamplingParameters(frame, at: 56)
+        body.sampling = SamplingParameters(frame, at: 56)
         body.limits = try GenerationLimits(frame, at: 56)
         body.wantsHops = try frame.bool(at: 56 + 45)
         try reader.string(frame, into: &key)
@@ -88,7 +88,7 @@ extension Encode {
         ingestAttempt = frame.u16(at: 38)
         requestID = RequestID(high: frame.u64(at: 40), low: frame.u64(at: 48))
         deliveredBytes = frame.u64(at: 56)
-        body.sampling = try SamplingParameters(frame, at: 64)
+        body.sampling = SamplingParameters(frame, at: 64)
         body.limits = try GenerationLimits(frame, at: 64)
         body.wantsHops = try frame.bool(at: 64 + 45)
         try reader.string(frame, into: &tenant)
@@ -149,7 +149,7 @@ extension Generate {
         digest = frame.u64(at: 56)
         generatedCount = frame.u32(at: 64)
         try frame.reserved(at: 68, count: 4)
-        sampling = try SamplingParameters(frame, at: 72)
+        sampling = SamplingParameters(frame, at: 72)
         limits = try GenerationLimits(frame, at: 72)
         wantsHops = try frame.bool(at: 72 + 45)
         try reader.string(frame, into: &tenant)
@@ -236,12 +236,12 @@ extension MutableRawSpan {
 }
 
 extension SamplingParameters {
-    fileprivate init(_ frame: Span<UInt8>, at base: Int) throws(WireError) {
+    fileprivate init(_ frame: Span<UInt8>, at base: Int) {
         self.init(
-            seed: frame.u64(at: base), temperature: try frame.f32(at: base + 8), topP: try frame.f32(at: base + 12),
-            minP: try frame.f32(at: base + 16), topK: frame.u32(at: base + 20),
-            repetitionPenalty: try frame.f32(at: base + 24), presencePenalty: try frame.f32(at: base + 28),
-            frequencyPenalty: try frame.f32(at: base + 32))
+            seed: frame.u64(at: base), temperature: frame.f32(at: base + 8), topP: frame.f32(at: base + 12),
+            minP: frame.f32(at: base + 16), topK: frame.u32(at: base + 20),
+            repetitionPenalty: frame.f32(at: base + 24), presencePenalty: frame.f32(at: base + 28),
+            frequencyPenalty: frame.f32(at: base + 32))
     }
 }
 
