@@ -71,7 +71,8 @@ public final class ChatTemplate: @unchecked Sendable {
         for message in messages {
             text += message.role.utf8
             text += message.content.utf8
-            lengths.append(tf_chat_message(role_count: message.role.utf8.count, content_count: message.content.utf8.count))
+            lengths.append(
+                tf_chat_message(role_count: message.role.utf8.count, content_count: message.content.utf8.count))
         }
 
         var segments: [ChatSegment] = []

@@ -52,23 +52,29 @@ public enum LlamaBackend {
     struct Log {
         var level = LlamaLogLevel.info
         var line = ""
-        var lastError = ""
     }
 
     /// libllama has one log and one list of backends in a process, so what guards them is one too.
     private static let state = Mutex(State())
     private static let log = Mutex(Log())
 
-    /// Runs `body`, and gives with its result the last error that was logged meanwhile (on whichever thread).
+    /// Errors are logged on the thread of the call that they are about.
+    @TaskLocal private static var errors: ErrorLines?
+
+    private final class ErrorLines: Sendable {
+        let lines = Mutex<[String]>([])
+    }
+
+    /// Runs `body`, and gives with its result the errors that it logged.
     static func collectingErrors<R>(_ body: () -> R) -> (result: R, reason: String) {
-        log.withLock { $0.lastError = "" }
-        let result = body()
-        let reason = log.withLock { $0.lastError }
+        let errors = ErrorLines()
+        let result = $errors.withValue(errors) { body() }
+        let reason = errors.lines.withLock { $0.joined(separator: "; ") }
         return (result, reason.isEmpty ? "libllama gave no reason" : reason)
     }
 
     /// Lines can come in pieces: the first has the level, the others say only that they continue it.
-    fileprivate static func received(_ level: ggml_log_level, _ text: String) {
+    static func received(_ level: ggml_log_level, _ text: String) {
         let lines = log.withLock { log -> [(LlamaLogLevel, String)] in
             switch level {
             case GGML_LOG_LEVEL_DEBUG: log.level = .debug
@@ -82,10 +88,12 @@ public enum LlamaBackend {
             while let end = log.line.firstIndex(of: "\n") {
                 let line = String(log.line[..<end])
                 log.line.removeSubrange(...end)
-                if log.level == .error { log.lastError = line }
                 complete.append((log.level, line))
             }
             return complete
+        }
+        if let errors {
+            for (level, line) in lines where level == .error { errors.lines.withLock { $0.append(line) } }
         }
         guard !lines.isEmpty, let handler = handlerIfStarted() else { return }
         for (level, line) in lines { handler(level, line) }

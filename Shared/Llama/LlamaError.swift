@@ -1,8 +1,8 @@
 /// What can go wrong with a model or its vocabulary.
 public enum LlamaError: Error, Equatable, Sendable {
-    /// The model file could not be loaded; `reason` is what libllama last reported as an error.
+    /// The model file could not be loaded; `reason` is what libllama logged as errors.
     case cannotLoad(path: String, reason: String)
-    /// A context could not be made, usually for want of memory; `reason` is what libllama last reported as an error.
+    /// A context could not be made, usually for want of memory; `reason` is what libllama logged as errors.
     case cannotCreateContext(reason: String)
     /// A text of `byteCount` bytes could not be tokenized: it is longer than 2³¹ bytes, or libllama gave up on it.
     case cannotTokenize(byteCount: Int)

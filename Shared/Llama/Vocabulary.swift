@@ -76,7 +76,7 @@ public struct Vocabulary: Sendable {
         token < flags.count && flags[Int(token)].contains(.control)
     }
 
-    /// Appends the tokens of `utf8` to `tokens`. Text that is not UTF-8 gets replacement characters, never a trap.
+    /// Appends the tokens of `utf8` to `tokens`. In text that is not UTF-8, what is wrong counts as U+FFFD.
     ///
     /// - Parameters:
     ///   - parseSpecial: recognises control tokens' texts. Only for text that its author may put them into.
@@ -84,10 +84,25 @@ public struct Vocabulary: Sendable {
     public func tokenize(
         _ utf8: Span<UInt8>, parseSpecial: Bool, addSpecial: Bool, into tokens: inout [UInt32]
     ) throws(LlamaError) {
-        let byteCount = utf8.count
+        if append(utf8, parseSpecial: parseSpecial, addSpecial: addSpecial, to: &tokens) { return }
+        // libllama repairs most of what is not UTF-8, but gives up on some of it.
+        let bytes = unsafe utf8.withUnsafeBufferPointer { unsafe Array($0) }
+        let repaired = Array(String(decoding: bytes, as: UTF8.self).utf8)
+        if bytes != repaired,
+            append(repaired.span, parseSpecial: parseSpecial, addSpecial: addSpecial, to: &tokens)
+        {
+            return
+        }
+        throw .cannotTokenize(byteCount: utf8.count)
+    }
+
+    /// False if libllama gave up, and then `tokens` is as it was.
+    private func append(
+        _ utf8: Span<UInt8>, parseSpecial: Bool, addSpecial: Bool, to tokens: inout [UInt32]
+    ) -> Bool {
         // A token has at least one byte of text, except for a few that are added.
-        var room = byteCount + 8
-        guard Int32(exactly: room) != nil else { throw .cannotTokenize(byteCount: byteCount) }
+        var room = utf8.count + 8
+        guard Int32(exactly: room) != nil else { return false }
         let start = tokens.count
         while true {
             tokens.append(contentsOf: repeatElement(0, count: room))
@@ -97,18 +112,16 @@ public struct Vocabulary: Sendable {
                         unsafe utf8.withUnsafeBytes { bytes in
                             unsafe bytes.withMemoryRebound(to: CChar.self) { text in
                                 unsafe tf_tokenize(
-                                    vocabulary.pointer, text.baseAddress, Int32(byteCount), ids.baseAddress,
+                                    vocabulary.pointer, text.baseAddress, Int32(text.count), ids.baseAddress,
                                     Int32(room), addSpecial, parseSpecial)
                             }
                         }
                     }
             }
             tokens.removeSubrange((start + max(0, Int(written)))...)
-            if written >= 0 { return }
-            // Otherwise it is the room that is needed, negated, or one of two codes.
-            guard written != Int32.min, written != Int32.min + 1, -Int(written) > room else {
-                throw .cannotTokenize(byteCount: byteCount)
-            }
+            if written >= 0 { return true }
+            // Otherwise it is the room that is needed, negated, or one of two codes that are as low as can be.
+            guard written > Int32.min + 1, -Int(written) > room else { return false }
             room = -Int(written)
         }
     }
