@@ -1,0 +1,258 @@
+import CZeroMQ
+
+/// One libzmq socket and its monitor: all calls on sockets are in this file and its extension.
+///
+/// Invariants: `raw` and `monitor` are open sockets or nil. A socket belongs to one thread at a time; the typed sockets
+/// own their handle alone and are `~Copyable` and not `Sendable`, and the reactor touches a handle only on the thread
+/// that it was registered on. A registered socket that is dropped elsewhere is closed on the reactor's thread.
+@safe final class SocketHandle {
+    let context: Context
+    private(set) var raw: UnsafeMutableRawPointer?
+    private(set) var monitor: UnsafeMutableRawPointer?
+    /// Whether a dealer's handshake is done, as far as its monitor's events have been read.
+    private(set) var isEstablished = false
+    /// The reactor that polls this, from registration until closing.
+    var reactor: Reactor?
+
+    init(_ context: Context, type: Int32, options: SocketOptions) throws(TransportError) {
+        guard let raw = unsafe zmq_socket(context.raw, type) else { throw .last("create", "socket") }
+        self.context = context
+        unsafe self.raw = unsafe raw
+        try set(ZMQ_LINGER, options.linger)
+        try set(ZMQ_SNDHWM, options.sendHighWater)
+        try set(ZMQ_RCVHWM, options.receiveHighWater)
+        try setWide(ZMQ_MAXMSGSIZE, options.maximumMessageBytes)
+        try set(ZMQ_HEARTBEAT_IVL, options.heartbeatInterval)
+        try set(ZMQ_HEARTBEAT_TIMEOUT, options.heartbeatTimeout)
+        try set(ZMQ_HEARTBEAT_TTL, options.heartbeatTimeToLive)
+        try set(ZMQ_HANDSHAKE_IVL, options.handshakeTimeout)
+        try set(ZMQ_RECONNECT_IVL, options.reconnectInterval)
+        try set(ZMQ_RECONNECT_IVL_MAX, options.reconnectMaximum)
+    }
+
+    deinit { close() }
+
+    /// Closes the socket where that is allowed; called by the owner's `deinit`, on any thread.
+    func release() {
+        guard let reactor, !reactor.isCurrent else { return close() }
+        // The owner is gone, so nobody but the posted body reaches this handle.
+        nonisolated(unsafe) let handle = self
+        reactor.post { unsafe handle.close() }
+    }
+
+    func close() {
+        if let reactor {
+            reactor.forget(self)
+            self.reactor = nil
+        }
+        guard let raw = unsafe raw else { return }
+        // In this order: closing either socket of a running monitor can hang or abort libzmq's I/O thread.
+        if let monitor = unsafe monitor {
+            unsafe zmq_socket_monitor(raw, nil, 0)
+            unsafe zmq_close(monitor)
+        }
+        unsafe zmq_close(raw)
+        unsafe self.raw = nil
+        unsafe self.monitor = nil
+    }
+
+    // MARK: Options
+
+    func set(_ option: Int32, _ value: Int32) throws(TransportError) {
+        let result = unsafe withUnsafePointer(to: value) { value in unsafe zmq_setsockopt(raw, option, value, 4) }
+        guard result == 0 else { throw .last("set option \(option) of", "socket") }
+    }
+
+    func setWide(_ option: Int32, _ value: Int64) throws(TransportError) {
+        let result = unsafe withUnsafePointer(to: value) { value in unsafe zmq_setsockopt(raw, option, value, 8) }
+        guard result == 0 else { throw .last("set option \(option) of", "socket") }
+    }
+
+    func set(_ option: Int32, _ value: PeerID) throws(TransportError) {
+        let result = unsafe withUnsafePointer(to: value.raw.littleEndian) { value in
+            unsafe zmq_setsockopt(raw, option, value, 8)
+        }
+        guard result == 0 else { throw .last("set routing id \(value) of", "socket") }
+    }
+
+    /// The value is not part of the error: it may be a secret.
+    func set(_ option: Int32, _ value: String) throws(TransportError) {
+        guard unsafe zmq_setsockopt(raw, option, value, value.utf8.count) == 0 else {
+            throw .last("set option \(option) of", "socket")
+        }
+    }
+
+    // MARK: Addresses
+
+    /// Binds, and says where: the actual port if it was 0.
+    func bind(_ endpoint: Endpoint) throws(TransportError) -> Endpoint {
+        if endpoint.isIPv6 { try set(ZMQ_IPV6, 1) }
+        guard unsafe zmq_bind(raw, endpoint.description) == 0 else { throw .last("bind", endpoint.description) }
+        if case .inproc = endpoint { return endpoint }
+        var text = [CChar](repeating: 0, count: 512)
+        var count = text.count
+        guard unsafe zmq_getsockopt(raw, ZMQ_LAST_ENDPOINT, &text, &count) == 0 else {
+            throw .last("read the bound address of", endpoint.description)
+        }
+        return try Endpoint(String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
+    }
+
+    func connect(_ endpoint: Endpoint) throws(TransportError) {
+        if endpoint.isIPv6 { try set(ZMQ_IPV6, 1) }
+        guard unsafe zmq_connect(raw, endpoint.description) == 0 else { throw .last("connect", endpoint.description) }
+        // There is no handshake and no monitor within a context.
+        if case .inproc = endpoint { isEstablished = true }
+    }
+
+    func disconnect(_ endpoint: Endpoint) throws(TransportError) {
+        guard unsafe zmq_disconnect(raw, endpoint.description) == 0 else {
+            throw .last("disconnect", endpoint.description)
+        }
+        isEstablished = false
+    }
+
+    // MARK: Frames
+
+    /// Takes one frame without waiting; false if there is none.
+    func receive(into message: inout Message) throws(TransportError) -> Bool {
+        while true {
+            let result = unsafe message.withHandle { message in unsafe zmq_msg_recv(message, raw, ZMQ_DONTWAIT) }
+            if result >= 0 { return true }
+            switch zmq_errno() {
+            case EAGAIN: return false
+            case EINTR: continue
+            default: throw .last("receive from", "socket")
+            }
+        }
+    }
+
+    /// Sends one frame, copied once into libzmq's memory. A router names the peer.
+    func send(_ bytes: Span<UInt8>, to peer: PeerID?) -> SendOutcome {
+        guard let peer else { return send(bytes, flags: ZMQ_DONTWAIT) }
+        // The body exists before the routing part goes, so that no message can be left half sent.
+        var body = Message()
+        guard body.fill(copying: bytes) else { return .failed(zmq_errno()) }
+        let routed = unsafe withUnsafePointer(to: peer.raw.littleEndian) { id in
+            Self.outcome { unsafe zmq_send(raw, id, 8, ZMQ_DONTWAIT | ZMQ_SNDMORE) }
+        }
+        guard routed == .sent else { return routed }
+        return Self.outcome { unsafe body.withHandle { body in unsafe zmq_msg_send(body, raw, ZMQ_DONTWAIT) } }
+    }
+
+    private func send(_ bytes: Span<UInt8>, flags: Int32) -> SendOutcome {
+        unsafe bytes.withUnsafeBufferPointer { bytes in
+            Self.outcome { unsafe zmq_send(raw, bytes.baseAddress, bytes.count, flags) }
+        }
+    }
+
+    /// A text frame of a multipart message, for the authenticator's replies.
+    func send(_ text: String, more: Bool) -> SendOutcome {
+        send(Array(text.utf8).span, flags: more ? ZMQ_DONTWAIT | ZMQ_SNDMORE : ZMQ_DONTWAIT)
+    }
+
+    private static func outcome(_ call: () -> Int32) -> SendOutcome {
+        while true {
+            if call() >= 0 { return .sent }
+            switch zmq_errno() {
+            case EINTR: continue
+            case EAGAIN: return .wouldBlock
+            case EHOSTUNREACH: return .unreachable
+            case let code: return .failed(code)
+            }
+        }
+    }
+
+    /// Blocks until a frame or a monitor event is there, for code that has no reactor.
+    ///
+    /// - Parameter milliseconds: At most this long; negative waits for ever.
+    func wait(milliseconds: Int) throws(TransportError) -> Bool {
+        var items: [zmq_pollitem_t] = unsafe []
+        if let raw = unsafe raw { unsafe items.append(zmq_pollitem_t(socket: raw, fd: 0, events: .in, revents: 0)) }
+        if let monitor = unsafe monitor {
+            unsafe items.append(zmq_pollitem_t(socket: monitor, fd: 0, events: .in, revents: 0))
+        }
+        let ready = unsafe zmq_poll(&items, Int32(items.count), milliseconds)
+        if ready < 0, zmq_errno() != EINTR { throw .last("poll", "socket") }
+        return ready > 0
+    }
+
+    // MARK: Monitor
+
+    /// Begins to report connections; before the first bind or connect, or events are missed.
+    func startMonitor() throws(TransportError) {
+        let address = context.uniqueInprocAddress("monitor")
+        let mask =
+            ZMQ_EVENT_CONNECTED | ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_ACCEPT_FAILED | ZMQ_EVENT_DISCONNECTED
+            | ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL
+            | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH
+        guard unsafe zmq_socket_monitor(raw, address, mask) == 0 else { throw .last("monitor", "socket") }
+        guard let pair = unsafe zmq_socket(context.raw, ZMQ_PAIR) else { throw .last("create", "monitor") }
+        unsafe monitor = unsafe pair
+        // The I/O thread blocks on a full monitor: without a mark it never is.
+        let unlimited: Int32 = 0
+        let limited = unsafe withUnsafePointer(to: unlimited) { value in
+            unsafe zmq_setsockopt(pair, ZMQ_RCVHWM, value, 4) | zmq_setsockopt(pair, ZMQ_LINGER, value, 4)
+        }
+        guard limited == 0, unsafe zmq_connect(pair, address) == 0 else { throw .last("connect", "monitor") }
+    }
+
+    /// The next event, if one is there.
+    func nextEvent() throws(TransportError) -> MonitorEvent? {
+        guard let monitor = unsafe monitor else { return nil }
+        while true {
+            var head = Message()
+            var tail = Message()
+            guard try unsafe Self.receive(&head, from: monitor), try unsafe Self.receive(&tail, from: monitor) else {
+                return nil
+            }
+            guard let event = MonitorEvent(head: head.bytes, endpoint: tail.bytes) else { continue }
+            switch event.kind {
+            case .handshakeSucceeded: isEstablished = true
+            case .disconnected, .handshakeFailed: isEstablished = false
+            case .connected, .accepted, .acceptFailed: break
+            }
+            return event
+        }
+    }
+
+    private static func receive(
+        _ message: inout Message, from monitor: UnsafeMutableRawPointer
+    ) throws(TransportError) -> Bool {
+        while true {
+            if unsafe message.withHandle({ unsafe zmq_msg_recv($0, monitor, ZMQ_DONTWAIT) }) >= 0 { return true }
+            switch zmq_errno() {
+            case EAGAIN: return false
+            case EINTR: continue
+            default: throw .last("receive from", "monitor")
+            }
+        }
+    }
+}
+
+extension Int16 {
+    /// zmq_poll's "a frame is there".
+    static let `in` = Int16(ZMQ_POLLIN)
+}
+
+extension MonitorEvent {
+    /// Reads libzmq's form: event (2 bytes) and value (4, unaligned) in the host's byte order, then the address.
+    init?(head: Span<UInt8>, endpoint: Span<UInt8>) {
+        guard head.count == 6 else { return nil }
+        let event = Int32(UInt16(littleEndian: UInt16(head[0]) | UInt16(head[1]) << 8))
+        var bits: UInt32 = 0
+        for index in 0..<4 { bits |= UInt32(head[2 + index]) << UInt32(8 * index) }
+        let value = Int32(bitPattern: UInt32(littleEndian: bits))
+        switch event {
+        case ZMQ_EVENT_CONNECTED: kind = .connected
+        case ZMQ_EVENT_ACCEPTED: kind = .accepted
+        case ZMQ_EVENT_ACCEPT_FAILED: kind = .acceptFailed(value)
+        case ZMQ_EVENT_DISCONNECTED: kind = .disconnected
+        case ZMQ_EVENT_HANDSHAKE_SUCCEEDED: kind = .handshakeSucceeded
+        case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL: kind = .handshakeFailed(.noDetail(value))
+        case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL: kind = .handshakeFailed(.protocolError(value))
+        case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH: kind = .handshakeFailed(.refused(value))
+        default: return nil
+        }
+        self.endpoint = String(decoding: (0..<endpoint.count).map { endpoint[$0] }, as: UTF8.self)
+    }
+}

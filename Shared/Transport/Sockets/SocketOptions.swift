@@ -1,0 +1,93 @@
+/// What a socket is set to before it binds or connects; libzmq crashes or ignores it when some are set later.
+public struct SocketOptions: Sendable {
+    /// A peer that sends a longer frame is disconnected.
+    public var maximumMessageBytes: Int64 = 16 << 20
+    /// Frames for each peer. Credit is the flow control: these stand above all of it, and reaching one is a bug.
+    public var sendHighWater: Int32 = 100_000
+    public var receiveHighWater: Int32 = 100_000
+    /// ZMTP heartbeats, in milliseconds, by libzmq's I/O thread: they find dead connections, not stuck processes.
+    public var heartbeatInterval: Int32 = 1000
+    public var heartbeatTimeout: Int32 = 3000
+    public var heartbeatTimeToLive: Int32 = 3000
+    /// Milliseconds from a connection to the end of its handshake.
+    public var handshakeTimeout: Int32 = 5000
+    /// Milliseconds before a dealer connects again, doubled up to the maximum.
+    public var reconnectInterval: Int32 = 50
+    public var reconnectMaximum: Int32 = 1000
+    /// Milliseconds that a closed socket keeps unsent frames: none, since stations drain on their own.
+    public var linger: Int32 = 0
+    /// Whether a router reports connections (a dealer always does); the events name no peer.
+    public var monitored = false
+    /// What the ZAP authenticator is told about a CURVE server.
+    public var securityDomain = "tokenfactory"
+
+    public init() {}
+}
+
+/// What became of a frame.
+public enum SendOutcome: Hashable, Sendable {
+    /// libzmq took it.
+    case sent
+    /// The peer's queue is full.
+    case wouldBlock
+    /// No such peer, or the dealer has no connection.
+    case unreachable
+    /// Anything else, with its errno.
+    case failed(Int32)
+}
+
+/// What a socket has seen since it was made.
+public struct SocketCounters: Hashable, Sendable {
+    /// Frames handed to the caller.
+    public var received: UInt64 = 0
+    /// Frames that libzmq took.
+    public var sent: UInt64 = 0
+    public var wouldBlock: UInt64 = 0
+    public var unreachable: UInt64 = 0
+    public var failed: UInt64 = 0
+    /// Messages dropped since they had more than one part.
+    public var malformed: UInt64 = 0
+    /// Messages dropped since the peer's routing id has not eight bytes.
+    public var foreignPeers: UInt64 = 0
+
+    public init() {}
+
+    mutating func count(_ outcome: SendOutcome) {
+        switch outcome {
+        case .sent: sent += 1
+        case .wouldBlock: wouldBlock += 1
+        case .unreachable: unreachable += 1
+        case .failed: failed += 1
+        }
+    }
+}
+
+/// What a socket's monitor reports.
+public struct MonitorEvent: Hashable, Sendable {
+    public enum Kind: Hashable, Sendable {
+        /// The transport is connected, the handshake not done: nobody has answered yet.
+        case connected
+        /// A server accepted a connection.
+        case accepted
+        /// The peer is there, and authenticated if the link has CURVE.
+        case handshakeSucceeded
+        case handshakeFailed(HandshakeFailure)
+        case disconnected
+        /// The connection could not be accepted: errno.
+        case acceptFailed(Int32)
+    }
+
+    public let kind: Kind
+    /// The address in libzmq's form: the dialled one on a dealer, the bound one on a router.
+    public let endpoint: String
+}
+
+/// How a handshake failed.
+public enum HandshakeFailure: Hashable, Sendable {
+    /// libzmq knows only the errno: the peer hung up or the time was over.
+    case noDetail(Int32)
+    /// The peer broke ZMTP or the mechanisms differ; one of libzmq's `ZMQ_PROTOCOL_ERROR_…`.
+    case protocolError(Int32)
+    /// Refused by the authenticator, with its status: 300, 400 or 500.
+    case refused(Int32)
+}
