@@ -1,0 +1,102 @@
+import Foundation
+import Wire
+
+/// The ledger's own encoding of an event: it stays as it is when the wire's changes, so that a replay of the same
+/// event has the same body for ever.
+enum EventBody {
+    static let version: UInt8 = 1
+
+    static func encode(_ event: LedgerEvent) -> Data {
+        var writer = ByteWriter(capacity: 128)
+        writer.put(version)
+        writer.put(event.kind.rawValue)
+        writer.put(event.requestID.high)
+        writer.put(event.requestID.low)
+        writer.put(event.ingestAttempt)
+        writer.put(event.tokenizerAttempt)
+        writer.put(event.producerRole.rawValue)
+        writer.put(event.producer)
+        writer.put(event.outcome.rawValue)
+        writer.put(event.status.rawValue)
+        writer.put(event.promptTokens)
+        writer.put(event.cachedTokens)
+        writer.put(event.producedTokens)
+        writer.put(event.deliveredTokens)
+        writer.put(event.tokensAfterCancel)
+        writer.put(event.maximumTokens)
+        writer.put(UInt64(bitPattern: event.microjoules))
+        writer.put(event.energySource)
+        writer.put(event.wallTime)
+        writer.put(event.tenant)
+        writer.put(event.model)
+        writer.put(event.worker)
+        return Data(writer.bytes)
+    }
+
+    /// Nil when the bytes are not a body of this version.
+    static func decode(_ data: Data) -> LedgerEvent? {
+        var reader = ByteReader(data)
+        guard reader.take(UInt8.self) == version,
+            let kind = reader.take(UInt8.self).flatMap(EventKind.init(rawValue:)),
+            let high = reader.take(UInt64.self), let low = reader.take(UInt64.self),
+            let ingestAttempt = reader.take(UInt16.self), let tokenizerAttempt = reader.take(UInt16.self),
+            let role = reader.take(UInt8.self).flatMap(StationRole.init(rawValue:)),
+            let producer = reader.take(UInt64.self),
+            let outcome = reader.take(UInt8.self).flatMap(FinishReason.init(rawValue:)),
+            let status = reader.take(UInt16.self).flatMap(Status.init(rawValue:)),
+            let prompt = reader.take(UInt32.self), let cached = reader.take(UInt32.self),
+            let produced = reader.take(UInt32.self), let delivered = reader.take(UInt32.self),
+            let afterCancel = reader.take(UInt32.self), let maximum = reader.take(UInt32.self),
+            let microjoules = reader.take(UInt64.self), let source = reader.take(UInt8.self),
+            let wallTime = reader.take(UInt64.self),
+            let tenant = reader.takeString(), let model = reader.takeString(), let worker = reader.takeString(),
+            reader.isAtEnd
+        else { return nil }
+        return LedgerEvent(
+            kind: kind, requestID: RequestID(high: high, low: low), ingestAttempt: ingestAttempt,
+            tokenizerAttempt: tokenizerAttempt, producerRole: role, producer: producer, outcome: outcome,
+            status: status, promptTokens: prompt, cachedTokens: cached, producedTokens: produced,
+            deliveredTokens: delivered, tokensAfterCancel: afterCancel, maximumTokens: maximum,
+            microjoules: Int64(bitPattern: microjoules), energySource: source, wallTime: wallTime, tenant: tenant,
+            model: model, worker: worker)
+    }
+}
+
+/// The names of rows: a request's begin with its key, so that they stand together in the index.
+enum EntryName {
+    /// Request id and tenant.
+    static func key(requestID: RequestID, tenant: String) -> Data {
+        var writer = ByteWriter(capacity: 40)
+        writer.put(requestID.high.byteSwapped)
+        writer.put(requestID.low.byteSwapped)
+        writer.put(tenant)
+        return Data(writer.bytes)
+    }
+
+    /// Key, kind, ingest attempt, tokenizer attempt, producer.
+    static func event(_ event: LedgerEvent, key: Data) -> Data {
+        var writer = ByteWriter(capacity: key.count + 13)
+        writer.put(raw: key)
+        writer.put(event.kind.rawValue)
+        writer.put(event.ingestAttempt)
+        writer.put(event.tokenizerAttempt)
+        writer.put(event.producer)
+        return Data(writer.bytes)
+    }
+
+    /// The one expiry of a request.
+    static func expired(key: Data) -> Data { key + [EntryKind.expired.rawValue] }
+
+    /// A conflict's name holds its body's hash, so that the same conflict is kept once.
+    static func conflict(event: Data, bodyHash: Data) -> Data {
+        event + [EntryKind.conflict.rawValue] + bodyHash
+    }
+
+    /// Names of the ledger's own rows that belong to no request: kind and row number.
+    static func own(_ kind: EntryKind, sequence: Int64) -> Data {
+        var writer = ByteWriter(capacity: 9)
+        writer.put(kind.rawValue)
+        writer.put(sequence)
+        return Data(writer.bytes)
+    }
+}

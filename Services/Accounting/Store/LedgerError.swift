@@ -1,0 +1,23 @@
+/// Why the ledger could not do what was asked. Nothing was committed when one of these is thrown.
+public enum LedgerError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The database refused: disk full, locked, damaged, not a ledger.
+    case storage(operation: String, path: String, reason: String)
+    /// The file holds a schema that this version does not know.
+    case schema(path: String, found: Int64)
+    /// The signing key cannot be read, made, or is not the one that this ledger was begun with.
+    case key(path: String, reason: String)
+    /// A stored row is not what it must be; the audit says more.
+    case damaged(path: String, sequence: Int64, reason: String)
+    /// The price list cannot be used.
+    case prices(String)
+
+    public var description: String {
+        switch self {
+        case .storage(let operation, let path, let reason): "ledger \(path): cannot \(operation): \(reason)"
+        case .schema(let path, let found): "ledger \(path): schema version \(found) is not known to this program"
+        case .key(let path, let reason): "ledger key \(path): \(reason)"
+        case .damaged(let path, let sequence, let reason): "ledger \(path): row \(sequence) is damaged: \(reason)"
+        case .prices(let reason): "prices: \(reason)"
+        }
+    }
+}

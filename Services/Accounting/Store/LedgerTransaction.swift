@@ -1,0 +1,257 @@
+import Crypto
+import Economics
+import Foundation
+import GRDB
+import Wire
+
+/// One write transaction: takes events in, keeps the requests that they touch in memory, and writes them back once.
+struct LedgerTransaction {
+    private let db: Database
+    private let path: String
+    private let key: SigningKey
+    private let settings: LedgerSettings
+    private let now: Int64
+    private var prices: PriceBook
+    private var olderPrices: [Int64: PriceList] = [:]
+    private var chain: Chain
+    private let chainAtStart: Int64
+    private var requests: [Data: OpenRequest] = [:]
+    private var balances: [AccountKey: Balance] = [:]
+    private var producers: [UInt64: UInt64] = [:]
+    private(set) var result = ApplyResult()
+
+    private struct OpenRequest {
+        var state: RequestState
+        var position: Position
+    }
+
+    private struct AccountKey: Hashable {
+        var tenant: String
+        var account: Account
+    }
+
+    private struct Balance {
+        var debits: Int64 = 0
+        var credits: Int64 = 0
+    }
+
+    init(
+        _ db: Database, path: String, key: SigningKey, prices: PriceBook, settings: LedgerSettings, now: UInt64
+    ) throws {
+        self.db = db
+        self.path = path
+        self.key = key
+        self.prices = prices
+        self.settings = settings
+        self.now = Int64(clamping: now)
+        let last = try Row.fetchOne(
+            db.cachedStatement(sql: "SELECT sequence, hash FROM event ORDER BY sequence DESC LIMIT 1"))
+        chain = last.map { Chain(sequence: $0[0], hash: $0[1]) } ?? Chain(publicKey: key.publicKey)
+        chainAtStart = chain.sequence
+    }
+
+    // MARK: Events
+
+    mutating func apply(_ batch: ProducerBatch) throws {
+        guard !batch.batch.events.isEmpty else { return }
+        try noteNumbers(of: batch)
+        for event in batch.batch.events { try apply(event) }
+    }
+
+    private mutating func apply(_ event: LedgerEvent) throws {
+        let key = EntryName.key(requestID: event.requestID, tenant: event.tenant)
+        let name = EntryName.event(event, key: key)
+        let body = EventBody.encode(event)
+        guard let sequence = try insert(EntryKind(event.kind), name: name, body: body) else {
+            return try applyKnown(event, key: key, name: name, body: body)
+        }
+        result.recorded += 1
+        var request = try open(key, event: event, sequence: sequence)
+        let list = try priceList(request.state.prices)
+        let reason = try request.state.apply(event, sequence: sequence, prices: list)
+        if let reason { try note(reason, sequence: sequence, request: request.state) }
+        try post(&request, sequence: sequence)
+        requests[key] = request
+    }
+
+    /// The name is known: the same body changes nothing, another one is kept as a conflict.
+    private mutating func applyKnown(_ event: LedgerEvent, key: Data, name: Data, body: Data) throws {
+        let known = try Data.fetchOne(
+            db.cachedStatement(sql: "SELECT body FROM event WHERE name = ?"), arguments: [name])
+        guard known != body else {
+            result.duplicates += 1
+            return
+        }
+        let conflict = EntryName.conflict(event: name, bodyHash: Data(SHA256.hash(data: body)))
+        guard let sequence = try insert(.conflict, name: conflict, body: body) else {
+            result.duplicates += 1
+            return
+        }
+        result.recorded += 1
+        let request = try open(key, event: event, sequence: sequence)
+        try note(.otherBody, sequence: sequence, request: request.state)
+        requests[key] = request
+    }
+
+    mutating func expire(openedBefore limit: Int64) throws {
+        let keys = try Data.fetchAll(
+            db.cachedStatement(
+                sql: "SELECT key FROM request WHERE state = 0 AND opened_at < ? ORDER BY opened_at, id LIMIT ?"),
+            arguments: [limit, settings.expiryBatch])
+        for key in keys {
+            guard var request = try load(key),
+                let sequence = try insert(.expired, name: EntryName.expired(key: key), body: key)
+            else { continue }
+            result.recorded += 1
+            request.state.expire(sequence: sequence)
+            try post(&request, sequence: sequence)
+            requests[key] = request
+        }
+    }
+
+    // MARK: Rows
+
+    /// Appends a row to the log; nil when its name stands there already.
+    private mutating func insert(_ kind: EntryKind, name: Data, body: Data) throws -> Int64? {
+        var next = chain
+        let hash = next.append(kind: kind.rawValue, received: now, name: name, body: body)
+        try db.cachedStatement(
+            sql: """
+                INSERT INTO event (sequence, kind, received, name, body, hash) VALUES (?, ?, ?, ?, ?, ?)
+                ON CONFLICT (name) DO NOTHING
+                """
+        ).execute(arguments: [next.sequence, kind.rawValue, now, name, body, hash])
+        guard db.changesCount == 1 else { return nil }
+        chain = next
+        return next.sequence
+    }
+
+    private mutating func note(_ reason: ConflictReason, sequence: Int64, request: RequestState) throws {
+        try db.cachedStatement(sql: "INSERT INTO conflict (event, request, reason) VALUES (?, ?, ?)")
+            .execute(arguments: [sequence, request.id, reason.rawValue])
+        result.conflicts.append(
+            LedgerConflict(
+                sequence: sequence, tenant: request.tenant, requestID: request.requestID, reason: reason))
+    }
+
+    /// Writes the rows for what the request has changed by, and remembers the new position.
+    private mutating func post(_ request: inout OpenRequest, sequence: Int64) throws {
+        let position = Position(of: request.state)
+        for posting in position.postings(since: request.position) {
+            try db.cachedStatement(
+                sql: "INSERT INTO posting (event, tenant, debit, credit, amount) VALUES (?, ?, ?, ?, ?)"
+            ).execute(arguments: [
+                sequence, request.state.tenant, posting.debit.rawValue, posting.credit.rawValue, posting.amount,
+            ])
+            let debit = AccountKey(tenant: request.state.tenant, account: posting.debit)
+            balances[debit, default: Balance()].debits += posting.amount
+            let credit = AccountKey(tenant: request.state.tenant, account: posting.credit)
+            balances[credit, default: Balance()].credits += posting.amount
+        }
+        request.position = position
+    }
+
+    // MARK: Prices and producers
+
+    /// Notes the list as in force from here on, unless it is already. Returns its row.
+    mutating func note(_ list: PriceList) throws -> Int64 {
+        let body = try list.json()
+        let last = try Row.fetchOne(
+            db, sql: "SELECT sequence, body FROM event WHERE kind = ? ORDER BY sequence DESC LIMIT 1",
+            arguments: [EntryKind.prices.rawValue])
+        if let last, last[1] as Data == body {
+            prices = PriceBook(row: last[0], list: list)
+            return last[0]
+        }
+        let name = EntryName.own(.prices, sequence: chain.sequence + 1)
+        guard let row = try insert(.prices, name: name, body: body) else {
+            throw LedgerError.damaged(path: path, sequence: chain.sequence + 1, reason: "its name is taken")
+        }
+        prices = PriceBook(row: row, list: list)
+        return row
+    }
+
+    private mutating func priceList(_ row: Int64) throws -> PriceList {
+        if row == prices.row { return prices.list }
+        if let list = olderPrices[row] { return list }
+        let body = try Data.fetchOne(
+            db, sql: "SELECT body FROM event WHERE sequence = ? AND kind = ?",
+            arguments: [row, EntryKind.prices.rawValue])
+        guard let body else { throw LedgerError.damaged(path: path, sequence: row, reason: "no price list is there") }
+        let list = try PriceList(json: body)
+        olderPrices[row] = list
+        return list
+    }
+
+    private mutating func noteNumbers(of batch: ProducerBatch) throws {
+        let (count, overflow) = batch.batch.first.addingReportingOverflow(UInt64(batch.batch.events.count - 1))
+        let last = overflow ? UInt64.max : count
+        let through =
+            try producers[batch.producer]
+            ?? Int64.fetchOne(
+                db.cachedStatement(sql: "SELECT through FROM producer WHERE epoch = ?"),
+                arguments: [Int64(bitPattern: batch.producer)]
+            ).map(UInt64.init(bitPattern:)) ?? 0
+        if batch.batch.first > through, batch.batch.first - through > 1 {
+            let gap = RecordGap(producer: batch.producer, numbers: (through + 1)...(batch.batch.first - 1))
+            result.gaps.append(gap)
+            _ = try insert(
+                .gap, name: EntryName.own(.gap, sequence: chain.sequence + 1), body: GapBody.encode(gap))
+        }
+        producers[batch.producer] = max(through, last)
+        result.acknowledged[batch.producer] = max(last, result.acknowledged[batch.producer] ?? 0)
+    }
+
+    // MARK: Projections
+
+    private func load(_ key: Data) throws -> OpenRequest? {
+        if let request = requests[key] { return request }
+        guard let state = try RequestRow.fetch(db, key: key, path: path) else { return nil }
+        return OpenRequest(state: state, position: Position(of: state))
+    }
+
+    private func open(_ key: Data, event: LedgerEvent, sequence: Int64) throws -> OpenRequest {
+        if let request = try load(key) { return request }
+        let state = RequestState(id: sequence, key: key, event: event, openedAt: now, prices: prices.row)
+        return OpenRequest(state: state, position: .none)
+    }
+
+    /// Writes the projections back and signs what the log is now.
+    mutating func finish() throws {
+        guard chain.sequence != chainAtStart || !producers.isEmpty else { return }
+        for request in requests.values { try RequestRow.store(request.state, in: db) }
+        for (key, change) in balances {
+            try db.cachedStatement(
+                sql: """
+                    INSERT INTO balance (tenant, account, debits, credits) VALUES (?, ?, ?, ?)
+                    ON CONFLICT (tenant, account)
+                    DO UPDATE SET debits = debits + excluded.debits, credits = credits + excluded.credits
+                    """
+            ).execute(arguments: [key.tenant, key.account.rawValue, change.debits, change.credits])
+        }
+        for (producer, through) in producers {
+            try db.cachedStatement(
+                sql: """
+                    INSERT INTO producer (epoch, through) VALUES (?, ?)
+                    ON CONFLICT (epoch) DO UPDATE SET through = excluded.through
+                    """
+            ).execute(arguments: [Int64(bitPattern: producer), Int64(bitPattern: through)])
+        }
+        try sign()
+    }
+
+    private func sign() throws {
+        guard chain.sequence != chainAtStart else { return }
+        let head = try key.sign(number: 0, chain: chain, at: now)
+        try db.cachedStatement(sql: "UPDATE meta SET value = ? WHERE name = 'head'")
+            .execute(arguments: [CheckpointRow.encode(head)])
+        guard chain.sequence / settings.checkpointRows > chainAtStart / settings.checkpointRows else { return }
+        let number = try Int64.fetchOne(db, sql: "SELECT ifnull(max(number), 0) + 1 FROM checkpoint") ?? 1
+        let checkpoint = try key.sign(number: number, chain: chain, at: now)
+        try db.cachedStatement(
+            sql: "INSERT INTO checkpoint (number, sequence, hash, made_at, signature) VALUES (?, ?, ?, ?, ?)"
+        ).execute(arguments: [
+            checkpoint.number, checkpoint.sequence, checkpoint.hash, checkpoint.madeAt, checkpoint.signature,
+        ])
+    }
+}

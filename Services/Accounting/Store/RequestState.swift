@@ -1,0 +1,201 @@
+import Economics
+import Foundation
+import Wire
+
+/// Where a request stands. It leaves `reserved` once.
+public enum RequestStatus: UInt8, Sendable, CaseIterable {
+    case reserved = 0
+    case settled = 1
+    case void = 2
+    case expired = 3
+}
+
+/// Why an event was kept without counting.
+public enum ConflictReason: UInt8, Sendable, CaseIterable {
+    /// Its name is known with another body.
+    case otherBody = 1
+    /// The request had ended already, by another event.
+    case secondEnd = 2
+    /// The request had expired.
+    case lateEnd = 3
+}
+
+/// What is on record of one attempt, by one witness.
+struct AttemptRecord: Equatable {
+    /// Row of the event.
+    var sequence: Int64
+    var ingestAttempt: UInt16
+    var tokenizerAttempt: UInt16
+    var producer: UInt64
+    var witness: Witness
+    var promptTokens: UInt32
+    var cachedTokens: UInt32
+    var producedTokens: UInt32
+    var tokensAfterCancel: UInt32
+    /// Nil when not known.
+    var microjoules: Int64?
+    var energySource: UInt8
+    var outcome: FinishReason
+    var worker: String
+    var model: String
+    /// Of `producedTokens`, those that the request's sum takes from this record.
+    var counted: UInt32 = 0
+    /// Whether this record, and no better one, stands for its attempt.
+    var stands = false
+
+    enum Witness: UInt8 {
+        /// The worker itself.
+        case worker = 1
+        /// The tokenizer that lost the worker.
+        case dispatcher = 2
+        /// The ingest that lost the tokenizer: a floor under all that stands below this ingest attempt.
+        case line = 3
+    }
+
+    enum EnergyLimit {
+        /// A gigajoule for one attempt is a fault of its meter; beyond it the energy counts as not known.
+        static let microjoules: Int64 = 1_000_000_000_000_000
+    }
+}
+
+extension AttemptRecord {
+    init(_ event: LedgerEvent, sequence: Int64) {
+        self.sequence = sequence
+        ingestAttempt = event.ingestAttempt
+        tokenizerAttempt = event.tokenizerAttempt
+        producer = event.producer
+        witness = event.kind == .attempt ? .worker : event.producerRole == .ingest ? .line : .dispatcher
+        promptTokens = event.promptTokens
+        cachedTokens = event.cachedTokens
+        producedTokens = event.producedTokens
+        tokensAfterCancel = event.tokensAfterCancel
+        let known = (1...2).contains(event.energySource) && (0...EnergyLimit.microjoules).contains(event.microjoules)
+        microjoules = known ? event.microjoules : nil
+        energySource = known ? event.energySource : 0
+        outcome = event.outcome
+        worker = event.worker
+        model = event.model
+    }
+}
+
+/// All that the ledger concludes about one request: a function of its events, and but for which of two
+/// contradicting ends stands, not of their order.
+struct RequestState: Equatable {
+    /// Row of the first event.
+    let id: Int64
+    let key: Data
+    let requestID: RequestID
+    let tenant: String
+    /// When the first event came, in nanoseconds since 1970.
+    let openedAt: Int64
+    /// Row of the price list that holds for it.
+    let prices: Int64
+    var model: String
+    var status = RequestStatus.reserved
+    /// Row of the event that ended it.
+    var endedBy: Int64?
+    /// Nano-dollars.
+    var reserved: Int64 = 0
+    /// Nano-dollars.
+    var amount: Int64 = 0
+    var promptTokens: UInt32 = 0
+    var cachedTokens: UInt32 = 0
+    var deliveredTokens: UInt32 = 0
+    var attempts: [AttemptRecord] = []
+
+    init(id: Int64, key: Data, event: LedgerEvent, openedAt: Int64, prices: Int64) {
+        self.init(
+            id: id, key: key, requestID: event.requestID, tenant: event.tenant, openedAt: openedAt, prices: prices,
+            model: event.model)
+    }
+
+    init(
+        id: Int64, key: Data, requestID: RequestID, tenant: String, openedAt: Int64, prices: Int64, model: String
+    ) {
+        self.id = id
+        self.key = key
+        self.requestID = requestID
+        self.tenant = tenant
+        self.openedAt = openedAt
+        self.prices = prices
+        self.model = model
+    }
+
+    /// Tokens on record as made.
+    var producedTokens: Int64 { attempts.reduce(0) { $0 + Int64($1.counted) } }
+
+    /// Delivered and charged.
+    var billedTokens: Int64 { status == .settled ? Int64(deliveredTokens) : 0 }
+
+    /// Made and not delivered, of a request that has ended.
+    var wastedTokens: Int64 {
+        status == .reserved ? 0 : max(0, producedTokens - Int64(deliveredTokens))
+    }
+
+    /// Takes one event in. The result says why it counts for nothing, where that is so.
+    mutating func apply(
+        _ event: LedgerEvent, sequence: Int64, prices: PriceList
+    ) throws(AmountOverflow) -> ConflictReason? {
+        switch event.kind {
+        case .reserve:
+            let worst = try prices.price(of: event.model)
+                .cost(prompt: event.promptTokens, cached: 0, output: event.maximumTokens)
+            // Two ingests may each have reserved a request that its client sent twice: one of them can settle.
+            reserved = max(reserved, worst.nanodollars)
+        case .settle, .void:
+            guard status == .reserved else { return status == .expired ? .lateEnd : .secondEnd }
+            status = event.kind == .settle ? .settled : .void
+            endedBy = sequence
+            model = event.model
+            promptTokens = event.promptTokens
+            cachedTokens = min(event.cachedTokens, event.promptTokens)
+            deliveredTokens = event.deliveredTokens
+            guard event.kind == .settle else { break }
+            amount = try prices.price(of: event.model)
+                .cost(prompt: promptTokens, cached: cachedTokens, output: deliveredTokens).nanodollars
+        case .attempt, .lostAttempt:
+            attempts.append(AttemptRecord(event, sequence: sequence))
+            count()
+        }
+        return nil
+    }
+
+    mutating func expire(sequence: Int64) {
+        guard status == .reserved else { return }
+        status = .expired
+        endedBy = sequence
+    }
+
+    /// Says which records stand: the worker's own before its dispatcher's, and the line's only for what those below
+    /// it do not cover.
+    private mutating func count() {
+        for index in attempts.indices {
+            let record = attempts[index]
+            attempts[index].stands =
+                switch record.witness {
+                case .worker: true
+                case .dispatcher:
+                    !attempts.contains {
+                        $0.witness == .worker && $0.ingestAttempt == record.ingestAttempt
+                            && $0.tokenizerAttempt == record.tokenizerAttempt && $0.producer == record.producer
+                    }
+                case .line: false
+                }
+            attempts[index].counted = attempts[index].stands ? record.producedTokens : 0
+        }
+        for ingestAttempt in Set(attempts.lazy.filter { $0.witness == .line }.map(\.ingestAttempt)) {
+            let covered = attempts.reduce(Int64(0)) {
+                $0 + ($1.ingestAttempt == ingestAttempt ? Int64($1.counted) : 0)
+            }
+            let floor = attempts.indices
+                .filter { attempts[$0].witness == .line && attempts[$0].ingestAttempt == ingestAttempt }
+                .max { a, b in
+                    let (left, right) = (attempts[a], attempts[b])
+                    return (left.producedTokens, left.producer) < (right.producedTokens, right.producer)
+                }
+            guard let floor, Int64(attempts[floor].producedTokens) > covered else { continue }
+            attempts[floor].counted = UInt32(Int64(attempts[floor].producedTokens) - covered)
+            attempts[floor].stands = true
+        }
+    }
+}
