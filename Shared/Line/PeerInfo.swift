@@ -1,0 +1,43 @@
+public import Wire
+
+/// A station below, as its hello described it.
+public struct PeerInfo: Equatable, Sendable {
+    public var session: SessionRef
+    public var role: StationRole
+    /// The protocol version of the session.
+    public var version: UInt8
+    /// The process's boot.
+    public var epoch: UInt64
+    /// Requests that it can hold at once over all its links.
+    public var slots: UInt32
+    /// Tokens that prompt and answer may have together; 0 where it does not apply.
+    public var contextLength: UInt32
+    /// Empty where it does not apply.
+    public var model: String
+    public var name: String
+}
+
+/// How a station below stands at the moment.
+public struct PeerLoad: Equatable, Sendable {
+    /// Requests that may still be sent to it.
+    public var credit: UInt64
+    /// Requests of ours that it holds.
+    public var leases: Int
+    /// Requests that it holds over all its links, by its last heartbeat.
+    public var held: UInt32
+    /// Requests that it could take besides, by its last heartbeat.
+    public var free: UInt32
+    /// Nanoseconds since its engine last made a step while holding work, by its last heartbeat.
+    public var stepAge: UInt64
+    /// It said goodbye, or its session is being renewed: it gets no work.
+    public var isLeaving: Bool
+    public var clock: ClockOffset
+}
+
+/// Why a lease ended without a finish.
+public enum LossReason: Equatable, Sendable {
+    /// Its session ended, for this reason.
+    case sessionEnded(Status)
+    /// A draining station gave it back.
+    case handedBack
+}
