@@ -52,7 +52,7 @@ struct StopMatcherTests {
             func word(_ generator: inout SeededGenerator, _ lengths: ClosedRange<Int>) -> String {
                 (0..<generator.integer(lengths)).map { _ in alphabet[generator.integer(0...3)] }.joined()
             }
-            let stops = (0..<generator.integer(0...StopMatcher.maximumCount)).map { _ in word(&generator, 1...6) }
+            let stops = (0..<generator.integer(0...16)).map { _ in word(&generator, 1...6) }
             let whole = Array(word(&generator, 0...30).utf8)
             let expected = search(whole, for: stops.map { Array($0.utf8) })
             let pieces = generator.cut(whole)

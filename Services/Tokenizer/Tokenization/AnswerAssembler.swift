@@ -35,7 +35,7 @@ public struct AnswerAssembler: Sendable {
     public var isStopped: Bool { matcher.isStopped }
 
     /// - Parameters:
-    ///   - stops: at most ``StopMatcher/maximumCount``.
+    ///   - stops: a few (the wire has room for 16): the time per byte grows with their number.
     ///   - minimumTokens: stop strings that are complete within so many tokens do not count.
     public init(stops: [String] = [], minimumTokens: Int = 0) {
         matcher = StopMatcher(stops)

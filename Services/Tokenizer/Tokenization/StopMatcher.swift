@@ -5,9 +5,6 @@
 /// result does not depend on how the text was cut. Each byte costs a constant number of steps per stop string
 /// (Knuth, Morris and Pratt 1977).
 public struct StopMatcher: Equatable, Sendable {
-    /// The most stop strings that a request may have.
-    public static let maximumCount = 16
-
     private var patterns: [Pattern]
     /// Text not given out yet: the longest suffix that is the beginning of a stop string.
     private var held: [UInt8] = []
@@ -17,7 +14,6 @@ public struct StopMatcher: Equatable, Sendable {
 
     /// Empty strings are left out, for they would stop every text before its first byte.
     public init(_ stops: [String] = []) {
-        precondition(stops.count <= Self.maximumCount, "more than \(Self.maximumCount) stop strings")
         patterns = stops.filter { !$0.isEmpty }.map { Pattern(Array($0.utf8)) }
     }
 
