@@ -48,11 +48,11 @@ missing_packages() {
     command -v pkg-config >/dev/null || echo pkg-config
     [[ -e /usr/include/zmq.h ]] || echo libzmq3-dev
     [[ -e /usr/include/sqlite3.h ]] || echo libsqlite3-dev
-    # pip fetches the sources and the model; its build isolation needs venv's ensurepip.
+    # Only downloads need pip.
     if ! command -v python3 >/dev/null; then
-        echo python3 python3-pip python3-venv
+        echo python3 python3-pip
     elif ! { llama_ready && model_ready; } && ! python3 -c 'import pip' 2>/dev/null; then
-        echo python3-pip python3-venv
+        echo python3-pip
     fi
 }
 

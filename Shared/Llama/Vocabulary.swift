@@ -32,15 +32,17 @@ public struct Vocabulary: Sendable {
         self.model = model
         self.vocabulary = unsafe VocabularyPointer(pointer: vocabulary)
         count = Int(unsafe llama_vocab_n_tokens(vocabulary))
-        beginOfSequence = UInt32(exactly: unsafe llama_vocab_bos(vocabulary))
-        endOfSequence = UInt32(exactly: unsafe llama_vocab_eos(vocabulary))
+        // A file may name ids that it does not have.
+        let known = UInt32(0)..<UInt32(count)
+        beginOfSequence = UInt32(exactly: unsafe llama_vocab_bos(vocabulary)).flatMap { known ~= $0 ? $0 : nil }
+        endOfSequence = UInt32(exactly: unsafe llama_vocab_eos(vocabulary)).flatMap { known ~= $0 ? $0 : nil }
         addsBeginOfSequence = unsafe llama_vocab_get_add_bos(vocabulary)
 
         var flags: [Flags] = []
         flags.reserveCapacity(count)
         var endOfGenerationTokens: [UInt32] = []
         var markup = MarkupTokens()
-        for id in 0..<UInt32(count) {
+        for id in known {
             let token = llama_token(bitPattern: id)
             var flag: Flags = []
             if unsafe llama_vocab_is_eog(vocabulary, token) {
@@ -131,6 +133,17 @@ public struct Vocabulary: Sendable {
     /// - Parameter renderSpecial: whether control tokens have a text, or none.
     public func bytes(of token: UInt32, renderSpecial: Bool, into bytes: inout [UInt8]) throws(LlamaError) {
         guard token < count else { throw .unknownToken(token) }
+        appendBytes(of: token, renderSpecial: renderSpecial, to: &bytes)
+    }
+
+    /// The text of one of the vocabulary's own tokens as templates use it; empty for nil.
+    func text(of token: UInt32?) -> [UInt8] {
+        var text: [UInt8] = []
+        if let token { appendBytes(of: token, renderSpecial: true, to: &text) }
+        return text
+    }
+
+    private func appendBytes(of token: UInt32, renderSpecial: Bool, to bytes: inout [UInt8]) {
         let id = llama_token(bitPattern: token)
         var room = 64
         while true {
@@ -145,12 +158,5 @@ public struct Vocabulary: Sendable {
             if written >= 0 { return }
             room = -Int(written)
         }
-    }
-
-    /// The text of a token as templates use it; empty for nil.
-    func text(of token: UInt32?) -> [UInt8] {
-        var text: [UInt8] = []
-        if let token { try? bytes(of: token, renderSpecial: true, into: &text) }
-        return text
     }
 }
