@@ -12,7 +12,7 @@ public struct StationParts: Sendable {
     public init(name: String, spinMicroseconds: UInt64 = 0) throws(TransportError) {
         context = try Context()
         reactor = try Reactor(name: name, spinMicroseconds: spinMicroseconds)
-        resolver = Resolver()
+        resolver = try Resolver()
         epoch = UInt64.random(in: 1...UInt64.max)
     }
 }

@@ -9,26 +9,17 @@ import Wire
 extension IngestLoop {
     /// Gives a row that does not end its request to the client.
     func deliver(_ request: IngestRequest, _ tokens: ArraySlice<UInt32>, _ text: ArraySlice<UInt8>) {
-        guard request.streams else {
-            request.withheld += text
-            return
-        }
         switch request.client {
+        case .door where !request.streams:
+            request.withheld += text
         case .door(let outlet, let handle):
-            guard outlet.isOpen else {
-                counters.undelivered += UInt64(tokens.count)
-                return
-            }
+            guard outlet.isOpen else { return }
             put(request, on: outlet, handle: handle, tokens: tokens, text: text, finish: .none)
+            request.deliveredTokens += UInt32(tokens.count)
         case .http(let stream):
-            guard stream.push(text, tokenCount: tokens.count) else {
-                counters.undelivered += UInt64(tokens.count)
-                return
-            }
+            stream.push(text, tokenCount: tokens.count)
             if request.stamps.firstSent == 0 { request.stamps.firstSent = MonotonicClock.now() }
         }
-        request.deliveredTokens += UInt32(tokens.count)
-        counters.delivered += UInt64(tokens.count)
     }
 
     /// Ends a request: its last row to the client, its end to the ledger.
@@ -48,29 +39,32 @@ extension IngestLoop {
             hops += request.stamps.records(
                 handle: 0, station: .ingest, lastReceived: receivedAt, lastBegun: receivedAt, lastSent: 0)
         }
-        let unsent = request.streams ? tokens.count : request.generated.count
-        let isTaken: Bool
         switch request.client {
         case .door(let outlet, let handle):
             outlet.works[handle] = nil
-            isTaken = outlet.isOpen
-            if isTaken {
-                let whole = request.streams ? text : ArraySlice(request.withheld + text)
-                let said = finish == .failed ? ArraySlice(Array(message.utf8)) : whole
-                put(
-                    request, on: outlet, handle: handle,
-                    tokens: request.streams ? tokens : ArraySlice(request.generated), text: said, finish: finish,
-                    status: status, hops: hops)
-            }
+            guard outlet.isOpen else { break }
+            let sent = request.streams ? tokens : ArraySlice(request.generated)
+            let whole = request.streams ? text : ArraySlice(request.withheld + text)
+            put(
+                request, on: outlet, handle: handle, tokens: sent,
+                text: finish == .failed ? ArraySlice(Array(message.utf8)) : whole, finish: finish, status: status,
+                hops: hops)
+            request.deliveredTokens += UInt32(sent.count)
         case .http(let stream):
-            isTaken = finish(stream, request, finish, status, message, tokens, text, hops)
+            httpWorks[stream.number] = nil
+            if stream.isCancelled {
+                request.deliveredTokens = UInt32(clamping: stream.deliveredTokens)
+                break
+            }
+            request.deliveredTokens = UInt32(clamping: request.generated.count)
+            httpEnds.append(
+                HTTPEnd(
+                    stream: stream, request: request, finish: finish, status: status, message: message,
+                    text: text, tokenCount: tokens.count, hops: hops))
         }
-        if isTaken, finish != .failed {
-            request.deliveredTokens += UInt32(unsent)
-            counters.delivered += UInt64(unsent)
-        } else {
-            counters.undelivered += UInt64(unsent)
-        }
+        counters.delivered += UInt64(request.deliveredTokens)
+        counters.undelivered += UInt64(request.generated.count) - min(
+            UInt64(request.deliveredTokens), UInt64(request.generated.count))
         count(finish)
         var event = event(finish == .failed ? .void : .settle, request)
         event.outcome = finish

@@ -64,6 +64,10 @@ public actor IngestLoop {
     var counters = IngestCounters()
     private var outlets: [SessionRef: ClientOutlet] = [:]
     var dirty: [ClientOutlet] = []
+    /// Works of the HTTP door by their streams' numbers.
+    var httpWorks: [UInt64: UInt64] = [:]
+    /// Ends that go to the HTTP door once they stand in the spool.
+    var httpEnds: [HTTPEnd] = []
     private var submitFrame = Submit()
     private var encodeFrame = Encode()
     private var textBatch = TextBatch()
@@ -351,6 +355,7 @@ public actor IngestLoop {
             request.stamps.firstBegun = now
         }
         request.generated += tokens
+        request.receivedInAttempt += UInt32(tokens.count)
         request.textBytes += UInt64(text.count)
         if row.finish == .none {
             deliver(request, tokens, text)
@@ -361,8 +366,14 @@ public actor IngestLoop {
         }
     }
 
-    private func lost(_ work: UInt64) {
+    private func lost(_ work: UInt64, _ reason: LossReason) {
         guard let request = requests[work] else { return }
+        if case .sessionEnded = reason {
+            var event = event(.lostAttempt, request)
+            event.outcome = .lost
+            event.producedTokens = request.receivedInAttempt
+            ledger.record(event)
+        }
         if request.isCancelled { return conclude(work, finish: .cancelled, status: .ok) }
         let limit = request.body.limits.maximumTokens
         if limit > 0, request.generated.count >= Int(limit) { return conclude(work, finish: .length, status: .ok) }
@@ -372,6 +383,7 @@ public actor IngestLoop {
                 message: "Tokenizer after tokenizer was lost with this request.")
         }
         request.attempt += 1
+        request.receivedInAttempt = 0
         counters.redispatched += 1
         let outcome = tokenizers.dispatcher.submit(
             work, model: request.body.model, atFront: true, now: MonotonicClock.now())
@@ -411,6 +423,7 @@ public actor IngestLoop {
         // The events stand in the spool before the frames that they conclude go out.
         ledger.commit(log: log)
         flushOutlets()
+        flushHTTP()
         performActions()
         ledger.flush()
         if isDraining, requests.count == 0 {
@@ -438,7 +451,7 @@ public actor IngestLoop {
         switch action {
         case .control: break
         case .dispatch(let work, let session, let handle): dispatch(work, to: session, handle: handle)
-        case .lost(let work, _, _): lost(work)
+        case .lost(let work, _, let reason): lost(work, reason)
         case .peerUp(let peer):
             log.info("ingest: tokenizer joined", metadata: ["tokenizer": "\(peer.name)", "model": "\(peer.model)"])
             if clients.dispatcher.model.isEmpty { clients.dispatcher.model = peer.model }

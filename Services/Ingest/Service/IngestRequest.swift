@@ -23,6 +23,8 @@ final class IngestRequest {
     var attempt: UInt16 = 0
     /// Ids of the answer so far, those of lost attempts included.
     var generated: [UInt32] = []
+    /// Of `generated`, how many came in this attempt.
+    var receivedInAttempt: UInt32 = 0
     /// Bytes of text that were made so far: where another tokenizer has to go on.
     var textBytes: UInt64 = 0
     /// Text of a request that does not stream, until its end.

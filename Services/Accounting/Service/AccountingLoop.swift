@@ -1,0 +1,184 @@
+import Line
+public import LedgerStore
+public import Logging
+public import Station
+public import Transport
+import Wire
+
+public import struct Line.LineSettings
+
+/// What accounting needs to run.
+public struct AccountingConfiguration: Sendable {
+    public var name: String
+    /// Where producers dial.
+    public var ledgerLink: Endpoint
+    public var line: LineSettings
+    public var security: Security
+    /// Events that may wait for the disk; beyond them producers wait for their acknowledgements, with spools that grow.
+    public var waitingEvents: Int
+
+    public init(
+        name: String, ledgerLink: Endpoint, line: LineSettings = LineSettings(), security: Security = .plain,
+        waitingEvents: Int = 65_536
+    ) {
+        self.name = name
+        self.ledgerLink = ledgerLink
+        self.line = line
+        self.security = security
+        self.waitingEvents = waitingEvents
+    }
+}
+
+/// Accounting: takes ledger events from producers, commits them in groups, and acknowledges what is on disk.
+///
+/// Runs on its reactor's thread; the ledger itself is written by a thread of its own.
+public actor AccountingLoop {
+    public nonisolated let reactor: Reactor
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.asUnownedSerialExecutor() }
+    /// Where producers dial, with the actual port.
+    public nonisolated let ledgerLink: Endpoint
+
+    private let log: Logger
+    private let link: UpperLink
+    private let writer: LedgerWriter
+    private let waitingEvents: Int
+    var counters = AccountingCounters()
+
+    private struct Waiting {
+        var session: SessionRef
+        var batch: ProducerBatch
+    }
+
+    private var waiting: [Waiting] = []
+    private var waitingCount = 0
+    private var isWriting = false
+    private var epochs: [SessionRef: UInt64] = [:]
+    private var frame = FrameBuffer(capacity: 64)
+    private var stopped: [CheckedContinuation<Void, Never>] = []
+
+    public init(
+        _ configuration: AccountingConfiguration, station: StationParts, writer: LedgerWriter, log: Logger
+    ) throws(TransportError) {
+        self.log = log
+        self.writer = writer
+        waitingEvents = configuration.waitingEvents
+        reactor = station.reactor
+        link = try UpperLink(
+            station.context, bind: configuration.ledgerLink, security: configuration.security,
+            dispatcher: Dispatcher(
+                role: .accounting, epoch: station.epoch, name: configuration.name, settings: configuration.line,
+                acceptedRoles: [.ingest, .tokenizer, .inferenceWorker], leases: false))
+        ledgerLink = link.endpoint
+    }
+
+    /// Begins to listen.
+    public func start() {
+        link.attach(to: reactor) { [weak self] in self?.assumeIsolated { $0.drain() } }
+        reactor.setTick(every: 50_000_000) { [weak self] in self?.assumeIsolated { $0.tick() } }
+        reactor.setTurnEnd { [weak self] in self?.assumeIsolated { $0.endTurn() } }
+    }
+
+    /// Commits what has come and returns; producers keep the rest.
+    public func stop() async {
+        while isWriting || !waiting.isEmpty {
+            await withCheckedContinuation { stopped.append($0) }
+        }
+        link.dispatcher.close()
+        endTurn()
+    }
+
+    private func drain() {
+        guard waitingCount < waitingEvents else { return }
+        do {
+            try link.drain { header, bytes, session, _ throws(WireError) in
+                guard header.kind == .record else { throw WireError(.unknownKind(header.kind.rawValue), offset: 3) }
+                let batch = try RecordBatch(decoding: bytes, header: header)
+                guard let epoch = epochs[session] else { return }
+                counters.batches += 1
+                waitingCount += batch.events.count
+                waiting.append(Waiting(session: session, batch: ProducerBatch(producer: epoch, batch: batch)))
+            }
+        } catch {
+            log.error("accounting: cannot receive", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func tick() { link.dispatcher.tick(MonotonicClock.now()) }
+
+    private func endTurn() {
+        perform()
+        write()
+        perform()
+        if !isWriting, waiting.isEmpty {
+            for continuation in stopped { continuation.resume() }
+            stopped = []
+        }
+    }
+
+    private func perform() {
+        link.perform { action in
+            switch action {
+            case .peerUp(let peer):
+                epochs[peer.session] = peer.epoch
+                log.info("accounting: producer joined", metadata: ["producer": "\(peer.name)"])
+            case .peerDown(let peer, let status):
+                epochs[peer.session] = nil
+                log.info("accounting: producer left", metadata: ["producer": "\(peer.name)", "reason": "\(status)"])
+            case .control, .dispatch, .lost, .probeReply: break
+            }
+        }
+    }
+
+    /// Hands everything that waits to the writer, unless it is busy: what comes meanwhile is the next group.
+    private func write() {
+        guard !isWriting, !waiting.isEmpty else { return }
+        isWriting = true
+        let group = waiting
+        waiting = []
+        waitingCount = 0
+        let sessions = group.map { ($0.session, $0.batch.producer) }
+        writer.apply(group.map(\.batch)) { [weak self, reactor] result in
+            reactor.post { self?.assumeIsolated { $0.written(result, sessions) } }
+        }
+    }
+
+    private func written(_ result: Result<ApplyResult, LedgerError>, _ sessions: [(SessionRef, UInt64)]) {
+        isWriting = false
+        switch result {
+        case .failure(let error):
+            // Nothing is acknowledged: the producers send it again in their next sessions.
+            counters.failures += 1
+            log.critical("accounting: the ledger cannot be written", metadata: ["error": "\(error)"])
+            for (session, _) in sessions { link.dispatcher.violated(by: session.peer) }
+        case .success(let result):
+            counters.recorded += UInt64(result.recorded)
+            counters.duplicates += UInt64(result.duplicates)
+            counters.conflicts += UInt64(result.conflicts.count)
+            for conflict in result.conflicts {
+                log.warning(
+                    "accounting: an event contradicts the ledger",
+                    metadata: ["request": "\(conflict.requestID)", "reason": "\(conflict.reason)"])
+            }
+            var told: Set<SessionRef> = []
+            for (session, producer) in sessions where told.insert(session).inserted {
+                guard epochs[session] != nil, let through = result.acknowledged[producer] else { continue }
+                Count(through).encode(kind: .recordAck, into: &frame, session: session.session)
+                link.send(&frame, to: session)
+            }
+        }
+    }
+}
+
+/// What accounting has done since it started; every field only grows.
+struct AccountingCounters: Sendable {
+    /// Frames of events taken.
+    var batches: UInt64 = 0
+    /// New events on disk.
+    var recorded: UInt64 = 0
+    /// Events that were on disk already.
+    var duplicates: UInt64 = 0
+    /// Events that contradict others.
+    var conflicts: UInt64 = 0
+    /// Groups that could not be written.
+    var failures: UInt64 = 0
+}

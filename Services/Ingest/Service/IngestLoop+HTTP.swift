@@ -1,0 +1,142 @@
+import AdminDoor
+public import OpenAIDoor
+import Telemetry
+import Transport
+import Wire
+
+/// The last that an HTTP client hears of a request.
+struct HTTPEnd {
+    var stream: DoorStream
+    var request: IngestRequest
+    var finish: FinishReason
+    var status: Status
+    var message: String
+    var text: ArraySlice<UInt8>
+    var tokenCount: Int
+    var hops: [HopRecord]
+}
+
+/// The HTTP door's requests, as the line sees them.
+extension IngestLoop {
+    func take(_ request: DoorRequest, to stream: DoorStream) {
+        let now = MonotonicClock.now()
+        let body = seeded(RequestBody(request), hasSeed: request.sampling.seed != nil)
+        let admitted = admit(
+            IngestRequest(
+                requestID: RequestID(high: request.id.high, low: request.id.low), tenant: request.tenant, body: body,
+                client: .http(stream), streams: request.streams, receivedAt: now))
+        switch admitted {
+        case .success(let work): httpWorks[stream.number] = work
+        case .failure(let refusal):
+            stream.finish(.failed(DoorFailure(DoorFailure.Kind(refusal.status), refusal.message, parameter: refusal.status == .unknownModel ? "model" : nil)))
+        }
+    }
+
+    func cancel(stream number: UInt64) {
+        if let work = httpWorks[number] { cancel(work) }
+    }
+
+    func flushHTTP() {
+        for end in httpEnds { end.stream.finish(end.outcome, text: end.text, tokenCount: end.tokenCount) }
+        httpEnds.removeAll(keepingCapacity: true)
+    }
+}
+
+extension HTTPEnd {
+    var outcome: DoorEnd {
+        guard finish == .stop || finish == .length else {
+            let kind: DoorFailure.Kind = finish == .failed ? DoorFailure.Kind(status) : .unavailable
+            return .failed(DoorFailure(kind, finish == .failed ? message : "The request was cancelled."))
+        }
+        let now = MonotonicClock.now()
+        return .finished(
+            DoorFinish(
+                reason: finish == .stop ? .stop : .length,
+                usage: DoorUsage(
+                    promptTokens: Int(request.promptTokens), completionTokens: request.generated.count,
+                    cachedTokens: Int(request.cachedTokens)),
+                hops: hops.map { DoorHop($0, now: now) }))
+    }
+}
+
+extension DoorHop {
+    /// A record that lacks its time of sending gets `now`.
+    init(_ hop: HopRecord, now: UInt64) {
+        self.init(
+            station: "\(hop.station)", phase: "\(hop.phase)", receivedAt: hop.receivedAt, begunAt: hop.begunAt,
+            sentAt: hop.sentAt == 0 ? now : hop.sentAt, uncertainty: UInt64(hop.uncertainty))
+    }
+}
+
+extension DoorFailure.Kind {
+    init(_ status: Status) {
+        switch status {
+        case .invalidRequest: self = .invalidRequest
+        case .unauthenticated: self = .unauthenticated
+        case .unknownModel: self = .unknownModel
+        case .promptTooLong: self = .contextLengthExceeded
+        case .busy: self = .busy
+        case .conflict: self = .conflict
+        case .unavailable, .draining, .timedOut: self = .unavailable
+        default: self = .internalError
+        }
+    }
+}
+
+extension RequestBody {
+    init(_ request: DoorRequest) {
+        var form = PromptForm.tokens
+        var strings: [String] = []
+        var tokens: [UInt32] = []
+        switch request.prompt {
+        case .chat(let messages):
+            form = .chat
+            strings = messages.flatMap { [$0.role, $0.content] }
+        case .text(let text):
+            form = .text
+            strings = [text]
+        case .tokens(let ids): tokens = ids
+        }
+        let sampling = request.sampling
+        self.init(
+            form: form,
+            sampling: SamplingParameters(
+                seed: sampling.seed ?? 0, temperature: sampling.temperature, topP: sampling.topP, minP: sampling.minP,
+                topK: sampling.topK, repetitionPenalty: sampling.repetitionPenalty,
+                presencePenalty: sampling.presencePenalty, frequencyPenalty: sampling.frequencyPenalty),
+            limits: GenerationLimits(
+                maximumTokens: request.maximumTokens ?? 0, minimumTokens: request.minimumTokens,
+                ignoreEndOfSequence: request.ignoresEndOfSequence),
+            wantsHops: request.wantsHops, model: request.model, strings: strings, tokens: tokens, stops: request.stops)
+    }
+}
+
+/// The line, as the HTTP door uses it.
+public struct LineBackend: CompletionBackend {
+    private let loop: IngestLoop
+    private let probeSeconds: Double
+
+    /// - Parameter probeSeconds: How long a health probe may take to come back.
+    public init(_ loop: IngestLoop, probeSeconds: Double = 2) {
+        self.loop = loop
+        self.probeSeconds = probeSeconds
+    }
+
+    public func models() async -> [DoorModel] { await loop.models.map { DoorModel(id: $0) } }
+
+    public func submit(_ request: DoorRequest, to stream: DoorStream) {
+        let loop = loop
+        loop.reactor.post { loop.assumeIsolated { $0.take(request, to: stream) } }
+    }
+
+    public func cancel(_ stream: DoorStream) {
+        let loop = loop
+        let number = stream.number
+        loop.reactor.post { loop.assumeIsolated { $0.cancel(stream: number) } }
+    }
+
+    public func probe() async -> HealthReport {
+        await loop.probe(seconds: probeSeconds)
+            ? .ok : .failing("no probe came back from a worker within \(probeSeconds) s")
+    }
+}
