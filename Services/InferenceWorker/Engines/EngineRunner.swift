@@ -155,7 +155,8 @@ public final class EngineRunner: Sendable {
         swap(&reported, &rows)
         onReport(
             StepReport(
-                rows: reported, begunAt: begun, endedAt: ended, tokens: plan.tokens.count, energy: steps ? result.energy : nil,
+                rows: reported, begunAt: begun, endedAt: ended, tokens: plan.tokens.count,
+                energy: steps ? result.energy : nil,
                 error: failure, load: scheduler.currentLoad))
     }
 
