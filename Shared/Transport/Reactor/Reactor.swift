@@ -121,6 +121,9 @@ public final class Reactor: SerialExecutor, Sendable {
 
     // MARK: Executor
 
+    /// What an actor that runs here returns as its `unownedExecutor`; the actor must hold the reactor.
+    @safe public var executor: UnownedSerialExecutor { unsafe UnownedSerialExecutor(ordinary: self) }
+
     public func enqueue(_ job: consuming ExecutorJob) { put(.job(UnownedJob(job))) }
 
     public func isIsolatingCurrentContext() -> Bool? { isCurrent }
@@ -227,7 +230,7 @@ public final class Reactor: SerialExecutor, Sendable {
         jobs.wrappingAdd(UInt64(batch.count), ordering: .relaxed)
         for work in batch {
             switch work {
-            case .job(let job): unsafe job.runSynchronously(on: asUnownedSerialExecutor())
+            case .job(let job): unsafe job.runSynchronously(on: executor)
             case .body(let body): body()
             }
         }

@@ -43,6 +43,14 @@ import CZeroMQ
     /// The sender's IP address as libzmq saw it. Allocates.
     public var peerAddress: String? { property("Peer-Address") }
 
+    /// The payload in memory of its own.
+    func copy() -> [UInt8] {
+        let bytes = bytes
+        return [UInt8](capacity: bytes.count) { target in
+            for index in bytes.indices { target.append(bytes[index]) }
+        }
+    }
+
     /// Whether another part of the same message follows.
     var hasMore: Bool { unsafe (read { message in unsafe zmq_msg_more(message) } ?? 0) != 0 }
 

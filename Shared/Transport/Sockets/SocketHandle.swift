@@ -145,9 +145,9 @@ import CZeroMQ
         }
     }
 
-    /// A text frame of a multipart message, for the authenticator's replies.
-    func send(_ text: String, more: Bool) -> SendOutcome {
-        send(Array(text.utf8).span, flags: more ? ZMQ_DONTWAIT | ZMQ_SNDMORE : ZMQ_DONTWAIT)
+    /// One part of a multipart message, for the authenticator's replies.
+    func send(part: [UInt8], more: Bool) -> SendOutcome {
+        send(part.span, flags: more ? ZMQ_DONTWAIT | ZMQ_SNDMORE : ZMQ_DONTWAIT)
     }
 
     private static func outcome(_ call: () -> Int32) -> SendOutcome {

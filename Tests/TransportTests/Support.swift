@@ -1,0 +1,100 @@
+import Synchronization
+import Testing
+
+@testable import Transport
+
+/// Long enough for a loaded machine; a test that fails takes it, one that passes does not.
+let patience = 20_000
+
+struct TimedOut: Error {}
+
+extension PeerID {
+    /// A routing id that starts with `role`.
+    static func fresh(_ role: UInt8 = 7) -> PeerID {
+        var generator = SystemRandomNumberGenerator()
+        return .random(role: role, using: &generator)
+    }
+}
+
+extension Span<UInt8> {
+    var array: [UInt8] { indices.map { self[$0] } }
+}
+
+extension DealerSocket {
+    /// Waits for the event that `isWanted` picks.
+    @discardableResult
+    mutating func await(_ isWanted: (MonitorEvent.Kind) -> Bool) throws -> MonitorEvent {
+        let end = MonotonicClock.now() + UInt64(patience) * 1_000_000
+        while MonotonicClock.now() < end {
+            if let event = try nextEvent() {
+                if isWanted(event.kind) { return event }
+            } else {
+                _ = try wait(milliseconds: 50)
+            }
+        }
+        throw TimedOut()
+    }
+
+    mutating func awaitFrame() throws -> [UInt8] {
+        let end = MonotonicClock.now() + UInt64(patience) * 1_000_000
+        while MonotonicClock.now() < end {
+            if let message = try receive() { return message.bytes.array }
+            // An unread event would make `wait` return at once for ever.
+            _ = try nextEvent()
+            _ = try wait(milliseconds: 50)
+        }
+        throw TimedOut()
+    }
+
+    mutating func sendAll(_ bytes: [UInt8]) -> SendOutcome { send(bytes.span) }
+}
+
+extension RouterSocket {
+    mutating func awaitFrame() throws -> (peer: PeerID, bytes: [UInt8]) {
+        let end = MonotonicClock.now() + UInt64(patience) * 1_000_000
+        while MonotonicClock.now() < end {
+            if let frame = try receive() { return (frame.peer, frame.message.bytes.array) }
+            _ = try wait(milliseconds: 50)
+        }
+        throw TimedOut()
+    }
+}
+
+/// A temporary Unix socket's endpoint.
+func temporaryIPC() -> Endpoint {
+    .ipc(path: "/tmp/tf-\(PeerID.fresh()).sock")
+}
+
+/// Values that callbacks put in and a test waits for.
+final class Collector<Value: Sendable>: Sendable {
+    private struct State {
+        var values: [Value] = []
+        var waiters: [(count: Int, continuation: CheckedContinuation<Void, Never>)] = []
+    }
+
+    private let state = Mutex(State())
+
+    var values: [Value] { state.withLock { $0.values } }
+
+    func append(_ value: Value) {
+        let ready = state.withLock { state in
+            state.values.append(value)
+            let ready = state.waiters.filter { $0.count <= state.values.count }.map(\.continuation)
+            state.waiters.removeAll { $0.count <= state.values.count }
+            return ready
+        }
+        for continuation in ready { continuation.resume() }
+    }
+
+    /// The values, when there are at least `count`; the test's time limit is the deadline.
+    func wait(for count: Int) async -> [Value] {
+        await withCheckedContinuation { continuation in
+            let isReady = state.withLock { state in
+                if state.values.count < count { state.waiters.append((count, continuation)) }
+                return state.values.count >= count
+            }
+            if isReady { continuation.resume() }
+        }
+        return values
+    }
+}
