@@ -1,0 +1,73 @@
+import Foundation
+import Wire
+
+/// Reads the records of one segment in order, a block at a time.
+struct SegmentReader {
+    private let file: FileHandle
+    private let path: String
+    private var buffer: [UInt8] = []
+    private var start = 0
+    private(set) var epoch: UInt64 = 0
+    private(set) var first: UInt64 = 0
+
+    enum Item {
+        case record(number: UInt64, LedgerEvent)
+        case damaged
+        /// The rest is a torn write of so many bytes.
+        case torn(UInt64)
+    }
+
+    /// Nil when the file holds no whole header: its owner died while it made the file.
+    init?(path: String) throws(SpoolError) {
+        self.path = path
+        do {
+            file = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
+        } catch {
+            throw .wrapping(error, "open", path)
+        }
+        while buffer.count < SpoolRecord.headerSize, try fill() {}
+        guard buffer.count >= SpoolRecord.headerSize else { return nil }
+        guard let header = SpoolRecord.parseHeader(buffer[..<SpoolRecord.headerSize]) else {
+            throw .foreign(path: path, reason: "it does not begin as a spool does")
+        }
+        (epoch, first) = header
+        start = SpoolRecord.headerSize
+    }
+
+    /// The next record; nil at the end.
+    mutating func next() throws(SpoolError) -> Item? {
+        // Asked anew each time: the owner may have written since.
+        var atEnd = false
+        while true {
+            switch SpoolRecord.parse(buffer[start...]) {
+            case .record(let batch, let size):
+                start += size
+                return .record(number: batch.first, batch.events[0])
+            case .damaged(let size):
+                start += size
+                return .damaged
+            case .incomplete where !atEnd:
+                atEnd = try !fill()
+            case .incomplete, .noRecord:
+                // Its owner is gone, or a write of it failed half-way: nothing behind this was ever acted upon.
+                while try fill() {}
+                guard start < buffer.count else { return nil }
+                defer { start = buffer.count }
+                return .torn(UInt64(buffer.count - start))
+            }
+        }
+    }
+
+    /// Reads on; false at the end of the file.
+    private mutating func fill() throws(SpoolError) -> Bool {
+        buffer.removeFirst(start)
+        start = 0
+        do {
+            guard let data = try file.read(upToCount: 65_536), !data.isEmpty else { return false }
+            buffer.append(contentsOf: data)
+            return true
+        } catch {
+            throw .wrapping(error, "read", path)
+        }
+    }
+}

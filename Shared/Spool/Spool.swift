@@ -1,0 +1,286 @@
+import Foundation
+public import Wire
+
+/// The events of one process on their way to the ledger: on disk from before the frame that they conclude goes out
+/// until accounting has acknowledged them.
+///
+/// Events are numbered from 1. `append` is a plain write, which survives the death of the process; `sync` makes what
+/// was written survive the machine's. Whoever holds the value holds the spool: another process, or another value in
+/// this one, is refused until it is gone. Not for several threads at once.
+public struct Spool: ~Copyable, Sendable {
+    /// Boot epoch of the process whose events these are; the producer that accounting counts the numbers for.
+    public let epoch: UInt64
+    /// Number of the last event written.
+    public private(set) var last: UInt64 = 0
+    /// Number up to which events are acknowledged.
+    public private(set) var acknowledged: UInt64 = 0
+    /// Records that cannot be read back; their numbers will be missing at accounting.
+    public private(set) var damagedRecords: UInt64 = 0
+    /// Bytes of writes that were cut off when an earlier owner died.
+    public private(set) var tornBytes: UInt64 = 0
+
+    private let files: SpoolFiles
+    private let lock: FileHandle
+    private let settings: SpoolSettings
+    private var segments: [UInt64] = []
+    private var current: FileHandle?
+    private var currentBytes = 0
+    private var isDirty = false
+    private var isDirectoryDirty = false
+    private var window = EventWindow()
+    /// Events up to here are in the window, or behind it.
+    private var loaded: UInt64 = 0
+    private var refill: (reader: SegmentReader, segment: Int)?
+    private var frame = FrameBuffer()
+    private var output: [UInt8] = []
+
+    /// Events that are not acknowledged yet.
+    public var pending: UInt64 { last - acknowledged }
+
+    /// Makes the spool of a process, or reopens it where one of that instance and epoch is there.
+    ///
+    /// - Parameters:
+    ///   - instance: a name for operators; part of the file's name.
+    ///   - epoch: the process's boot epoch, the same as in its hello.
+    public init(
+        directory: String, instance: String, epoch: UInt64, settings: SpoolSettings = SpoolSettings()
+    ) throws(SpoolError) {
+        do {
+            try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        } catch {
+            throw .wrapping(error, "create", directory)
+        }
+        let files = SpoolFiles(directory: directory, instance: instance, epoch: epoch)
+        guard let lock = try files.lock() else { throw .held(path: files.lockPath) }
+        try self.init(files: files, lock: lock, epoch: epoch, settings: settings)
+    }
+
+    private init(files: SpoolFiles, lock: FileHandle, epoch: UInt64?, settings: SpoolSettings) throws(SpoolError) {
+        self.files = files
+        self.lock = lock
+        self.settings = settings
+        let found = try Contents(of: files, epoch: epoch, window: settings.windowEvents)
+        self.epoch = epoch ?? found.epoch ?? 0
+        last = found.last
+        acknowledged = found.acknowledged
+        damagedRecords = found.damaged
+        tornBytes = found.torn
+        segments = found.segments
+        window = found.window
+        loaded = found.loaded
+    }
+
+    // MARK: The producer's side
+
+    /// Writes the events and returns the number of the last.
+    ///
+    /// When this returns they survive the process. When it throws, none of them is in the spool, unless the disk
+    /// refuses to take a half-written rest back: then those that stand there whole are sent.
+    @discardableResult
+    public mutating func append(_ events: [LedgerEvent]) throws(SpoolError) -> UInt64 {
+        for event in events { try Self.check(event) }
+        guard !events.isEmpty else { return last }
+        if current == nil || currentBytes > settings.segmentBytes { try beginSegment() }
+        output.removeAll(keepingCapacity: true)
+        for (index, event) in events.enumerated() {
+            SpoolRecord.append(event, number: last + UInt64(index) + 1, to: &output, using: &frame)
+        }
+        do {
+            try current?.write(contentsOf: Data(output))
+        } catch {
+            // Without the half-written rest, or the next owner would find some of these events and their numbers twice.
+            let isCut = (try? current?.truncate(atOffset: UInt64(currentBytes))) != nil
+            if !isCut { last += UInt64(events.count) }
+            current = nil
+            throw .wrapping(error, "write", files.segmentPath(first: segments.last ?? 0))
+        }
+        isDirty = true
+        currentBytes += output.count
+        for event in events {
+            last += 1
+            guard loaded == last - 1, window.count < settings.windowEvents else { continue }
+            window.append(event, number: last)
+            loaded = last
+        }
+        return last
+    }
+
+    /// Makes everything appended so far survive the machine; does nothing when that is so already.
+    public mutating func sync() throws(SpoolError) {
+        if isDirty, let current {
+            do {
+                try current.synchronize()
+            } catch {
+                throw .wrapping(error, "sync", files.segmentPath(first: segments.last ?? 0))
+            }
+        }
+        isDirty = false
+        if isDirectoryDirty { try files.syncDirectory() }
+        isDirectoryDirty = false
+    }
+
+    /// The oldest events from `number` on that are not acknowledged, without a gap in their numbers; nil when there
+    /// are none.
+    ///
+    /// - Parameter limit: at most so many, and never more than one frame takes.
+    public mutating func unacknowledged(from number: UInt64, limit: Int) throws(SpoolError) -> RecordBatch? {
+        try load()
+        return window.batch(from: max(number, acknowledged + 1), limit: min(limit, WireLimits.events))
+    }
+
+    /// Forgets events that the ledger has on disk. A number beyond what was handed out counts as all of that.
+    public mutating func acknowledge(through number: UInt64) throws(SpoolError) {
+        let through = min(number, loaded)
+        guard through > acknowledged else { return }
+        acknowledged = through
+        window.remove(through: through)
+        try load()
+        if window.count == 0, loaded == last { acknowledged = last }
+        try dropSegments()
+    }
+
+    /// Ends the use of this spool: removes its files where all is acknowledged, else leaves them to be adopted.
+    public consuming func close() throws(SpoolError) {
+        try sync()
+        guard pending == 0 else { return }
+        for first in segments { try files.remove(files.segmentPath(first: first)) }
+        try files.remove(files.lockPath)
+    }
+
+    // MARK: Orphans
+
+    /// Takes over a spool whose owner is gone and that holds unacknowledged events, or damaged ones to be told of; nil
+    /// when there is none.
+    ///
+    /// Empty ones are removed on the way. Replay it under its own `epoch`, acknowledge, `close`; or `absorb` it.
+    public static func adopt(
+        in directory: String, settings: SpoolSettings = SpoolSettings()
+    ) throws(SpoolError) -> Spool? {
+        guard FileManager.default.fileExists(atPath: directory) else { return nil }
+        for base in try SpoolFiles.bases(in: directory) {
+            let files = SpoolFiles(directory: directory, base: base)
+            guard let lock = try files.lock() else { continue }
+            let spool = try Spool(files: files, lock: lock, epoch: nil, settings: settings)
+            if spool.pending > 0 || spool.damagedRecords > 0 { return spool }
+            try spool.close()
+        }
+        return nil
+    }
+
+    /// Moves an adopted spool's events behind this one's own, under this one's numbers, and removes its files.
+    ///
+    /// Event names carry their producer, so the ledger sees no difference. When this throws, nothing is lost: some
+    /// events may stand in both.
+    public mutating func absorb(_ orphan: consuming Spool) throws(SpoolError) {
+        while let batch = try orphan.unacknowledged(from: 1, limit: WireLimits.events) {
+            try append(batch.events)
+            try sync()
+            try orphan.acknowledge(through: batch.first + UInt64(batch.events.count) - 1)
+        }
+        try orphan.close()
+    }
+
+    // MARK: Files
+
+    private mutating func beginSegment() throws(SpoolError) {
+        try sync()
+        let first = last + 1
+        let path = files.segmentPath(first: first)
+        do {
+            guard FileManager.default.createFile(atPath: path, contents: nil) else {
+                throw SpoolError.file(operation: "create", path: path, reason: "the directory refuses it")
+            }
+            let file = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
+            try file.write(contentsOf: Data(SpoolRecord.header(epoch: epoch, first: first)))
+            current = file
+        } catch {
+            throw .wrapping(error, "create", path)
+        }
+        currentBytes = SpoolRecord.headerSize
+        isDirectoryDirty = true
+        if segments.last != first { segments.append(first) }
+    }
+
+    private mutating func dropSegments() throws(SpoolError) {
+        var dropped = 0
+        while segments.count > 1, segments[1] <= acknowledged + 1 {
+            try files.remove(files.segmentPath(first: segments[0]))
+            segments.removeFirst()
+            dropped += 1
+        }
+        if pending == 0, let first = segments.first, current == nil || currentBytes > settings.keptBytes {
+            try files.remove(files.segmentPath(first: first))
+            segments.removeFirst()
+            current = nil
+            isDirty = false
+            dropped += 1
+        }
+        if dropped > 0, let place = refill {
+            refill = place.segment >= dropped ? (place.reader, place.segment - dropped) : nil
+        }
+    }
+
+    /// Fills the window from disk while it has room.
+    private mutating func load() throws(SpoolError) {
+        while loaded < last, window.count < settings.windowEvents {
+            guard let item = try nextOnDisk() else { return skipUnreadable() }
+            guard case .record(let number, let event) = item, number > loaded else { continue }
+            window.append(event, number: number)
+            loaded = number
+        }
+        if loaded >= last { refill = nil }
+    }
+
+    private mutating func nextOnDisk() throws(SpoolError) -> SegmentReader.Item? {
+        var index = segments.lastIndex { $0 <= loaded + 1 } ?? 0
+        if var place = refill {
+            let item = try place.reader.next()
+            refill = place
+            if let item { return item }
+            index = place.segment + 1
+        }
+        while index < segments.count {
+            if var reader = try SegmentReader(path: files.segmentPath(first: segments[index])) {
+                let item = try reader.next()
+                refill = (reader, index)
+                if let item { return item }
+            }
+            index += 1
+        }
+        return nil
+    }
+
+    /// What is left cannot be read back: the numbers stay missing.
+    private mutating func skipUnreadable() {
+        damagedRecords += last - loaded
+        loaded = last
+        refill = nil
+        if window.count == 0 { acknowledged = last }
+    }
+
+    private static func check(_ event: LedgerEvent) throws(SpoolError) {
+        for (field, text) in [("tenant", event.tenant), ("model", event.model), ("worker", event.worker)]
+        where text.utf8.count > WireLimits.nameBytes {
+            throw .unsendable(reason: "its \(field) has \(text.utf8.count) bytes, over \(WireLimits.nameBytes)")
+        }
+        guard event.energySource <= 2 else {
+            throw .unsendable(reason: "its energy source \(event.energySource) has no meaning")
+        }
+    }
+}
+
+/// Settings of a spool.
+public struct SpoolSettings: Equatable, Sendable {
+    /// Unacknowledged events kept in memory; what is beyond is read back from disk.
+    public var windowEvents: Int
+    /// Size at which another segment begins.
+    public var segmentBytes: Int
+    /// Size up to which a segment stays although all in it is acknowledged.
+    public var keptBytes: Int
+
+    public init(windowEvents: Int = 8192, segmentBytes: Int = 4 << 20, keptBytes: Int = 64 << 10) {
+        self.windowEvents = max(1, windowEvents)
+        self.segmentBytes = segmentBytes
+        self.keptBytes = keptBytes
+    }
+}

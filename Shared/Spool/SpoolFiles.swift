@@ -1,0 +1,90 @@
+import Foundation
+
+/// Names of a spool's files in its directory: `<instance>-<epoch>.<first number>.spool` segments and one
+/// `<instance>-<epoch>.lock`, held by the owner for as long as it lives.
+struct SpoolFiles: Sendable {
+    let directory: String
+    /// `<instance>-<epoch in 16 hexadecimal digits>`
+    let base: String
+
+    init(directory: String, instance: String, epoch: UInt64) {
+        self.directory = directory
+        let safe = instance.map { $0.isASCII && ($0.isLetter || $0.isNumber || "_-".contains($0)) ? $0 : "_" }
+        base = String(safe.prefix(100)) + "-" + Self.hexadecimal(epoch)
+    }
+
+    init(directory: String, base: String) {
+        self.directory = directory
+        self.base = base
+    }
+
+    var lockPath: String { directory + "/" + base + ".lock" }
+
+    func segmentPath(first: UInt64) -> String { directory + "/" + base + "." + Self.hexadecimal(first) + ".spool" }
+
+    /// First numbers of the segments that are there, ascending.
+    func segments() throws(SpoolError) -> [UInt64] {
+        try Self.entries(directory).filter { $0.base == base }.map(\.first).sorted()
+    }
+
+    /// Bases of which at least one segment is in the directory, sorted.
+    static func bases(in directory: String) throws(SpoolError) -> [String] {
+        Array(Set(try entries(directory).map(\.base))).sorted()
+    }
+
+    private static func entries(_ directory: String) throws(SpoolError) -> [(base: String, first: UInt64)] {
+        do {
+            return try FileManager.default.contentsOfDirectory(atPath: directory).compactMap { name in
+                let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+                guard parts.count == 3, parts[2] == "spool", let first = UInt64(parts[1], radix: 16) else { return nil }
+                return (String(parts[0]), first)
+            }
+        } catch {
+            throw .wrapping(error, "list", directory)
+        }
+    }
+
+    private static func hexadecimal(_ value: UInt64) -> String {
+        let digits = String(value, radix: 16)
+        return String(repeating: "0", count: 16 - digits.count) + digits
+    }
+
+    /// Takes the lock; nil while another open file holds it.
+    func lock() throws(SpoolError) -> FileHandle? {
+        do {
+            if !FileManager.default.fileExists(atPath: lockPath) {
+                guard FileManager.default.createFile(atPath: lockPath, contents: nil) else {
+                    throw SpoolError.file(operation: "create", path: lockPath, reason: "the directory refuses it")
+                }
+            }
+            let file = try FileHandle(forUpdating: URL(fileURLWithPath: lockPath))
+            guard flock(file.fileDescriptor, LOCK_EX | LOCK_NB) == 0 else {
+                let code = errno
+                guard code == EWOULDBLOCK else {
+                    throw SpoolError.file(operation: "lock", path: lockPath, reason: "errno \(code)")
+                }
+                return nil
+            }
+            return file
+        } catch {
+            throw .wrapping(error, "lock", lockPath)
+        }
+    }
+
+    func remove(_ path: String) throws(SpoolError) {
+        do {
+            try FileManager.default.removeItem(atPath: path)
+        } catch {
+            throw .wrapping(error, "remove", path)
+        }
+    }
+
+    /// Makes the directory's entries durable.
+    func syncDirectory() throws(SpoolError) {
+        do {
+            try FileHandle(forReadingFrom: URL(fileURLWithPath: directory)).synchronize()
+        } catch {
+            throw .wrapping(error, "sync", directory)
+        }
+    }
+}
