@@ -1,0 +1,136 @@
+import Foundation
+import Testing
+import Wire
+
+/// Frames built by hand from docs/wire-format.md (scripts/golden-vectors.py), against the codec.
+@Suite struct GoldenVectorTests {
+    private static let session: UInt32 = 0x1122_3344
+    private static let requestID = RequestID(high: 0x0123_4567_89ab_cdef, low: 0xfedc_ba98_7654_3210)
+    private static let sampling = SamplingParameters(
+        seed: 42, temperature: 0.75, topP: 0.5, minP: 0.25, topK: 40, repetitionPenalty: 1.5, presencePenalty: -0.5,
+        frequencyPenalty: 0.125)
+    private static let limits = GenerationLimits(maximumTokens: 128, minimumTokens: 3, ignoreEndOfSequence: true)
+
+    private static func text(_ tray: UInt64, hops: [HopRecord] = []) -> TextBatch {
+        TextBatch(
+            tray: tray,
+            rows: [
+                TextRow(
+                    handle: 5, tokenCount: 2, position: 0, textLength: 3, promptTokens: 12, cachedTokens: 8),
+                TextRow(
+                    handle: 9, tokenCount: 1, finish: .stop, position: 31, textLength: 4, promptTokens: 100),
+                TextRow(handle: 6, tokenCount: 0, finish: .failed, status: .busy, position: 0, textLength: 4),
+            ], tokens: [100, 0xffff_ffff, 7], text: Array("héé!!busy".utf8), hops: hops)
+    }
+
+    static let expected: [String: AnyFrame] = [
+        "hello": .hello(
+            Hello(
+                role: .inferenceWorker, minimumVersion: 1, maximumVersion: 1, epoch: 0xa1b2_c3d4_e5f6_0718, attempt: 3,
+                slots: 64, contextLength: 8192, model: "smollm2", name: "wörker-1")),
+        "welcome": .welcome(
+            Welcome(
+                role: .tokenizer, version: 1, epoch: 0x1122_3344_5566_7788, session: session, window: 64,
+                heartbeatMilliseconds: 250, timeoutMilliseconds: 5000, name: "tokenizer-1")),
+        "reset": .reset(Reset(status: .unknownSession)),
+        "heartbeat": .heartbeat(Heartbeat(waiting: 17, traysTaken: 99)),
+        "heartbeat-reply": .heartbeatReply(
+            HeartbeatReply(originAt: 1000, receivedAt: 2000, held: 4, free: 60, stepAge: 3000)),
+        "credit": .count(.credit, Count(64)),
+        "recall": .count(.recall, Count(32)),
+        "recall-ack": .count(.recallAck, Count(33)),
+        "demand": .count(.demand, Count(5)),
+        "goodbye": .empty(.goodbye),
+        "goodbye-ack": .empty(.goodbyeAck),
+        "tray-ack": .count(.trayAck, Count(0x0102_0304_0506_0708)),
+        "cancel": .cancel(Cancel(handle: 0xdead_beef)),
+        "probe": .count(.probe, Count(3)),
+        "probe-reply": .count(.probeReply, Count(3)),
+        "submit": .submit(
+            Submit(
+                handle: 21, requestID: requestID, hasSeed: true, streams: true, key: "key-é",
+                body: RequestBody(
+                    form: .chat, sampling: sampling, limits: limits, wantsHops: true, model: "smollm2",
+                    strings: ["system", "Be brief.", "user", "Hi 👋"], stops: ["\n\n", "END"]))),
+        "output": .text(.output, text(2)),
+        "encode": .encode(
+            Encode(
+                handle: 22, requestID: requestID, ingestAttempt: 1, deliveredBytes: 77, tenant: "acme",
+                body: RequestBody(
+                    form: .tokens, sampling: sampling, limits: limits, model: "smollm2", tokens: [1, 2, 3],
+                    stops: ["END"]), generated: [4, 5])),
+        "text-batch": .text(
+            .textBatch,
+            text(
+                3,
+                hops: [
+                    HopRecord(
+                        handle: 9, station: .inferenceWorker, phase: .down, uncertainty: 12, receivedAt: 10,
+                        begunAt: 20, sentAt: 30),
+                    HopRecord(
+                        handle: 9, station: .tokenizer, phase: .lastToken, uncertainty: 65_535, receivedAt: 40,
+                        begunAt: 50, sentAt: 60),
+                ])),
+        "generate": .generate(
+            Generate(
+                handle: 23, requestID: requestID, ingestAttempt: 1, tokenizerAttempt: 2,
+                digest: 0xaabb_ccdd_eeff_0011, generatedCount: 2, sampling: sampling, limits: limits, wantsHops: true,
+                tenant: "acme", model: "smollm2", tokens: [1, 2, 3, 49_151, 4, 5])),
+        "token-batch": .tokens(
+            TokenBatch(
+                tray: 4,
+                rows: [
+                    TokenRow(
+                        handle: 23, tokenCount: 1, position: 0, cachedTokens: 16, digest: 0xaabb_ccdd_eeff_0011),
+                    TokenRow(handle: 24, tokenCount: 2, finish: .length, position: 9),
+                ], tokens: [198, 7, 2])),
+        "record": .record(
+            RecordBatch(
+                first: 1001,
+                events: [
+                    LedgerEvent(
+                        kind: .attempt, requestID: requestID, ingestAttempt: 1, tokenizerAttempt: 2,
+                        producerRole: .inferenceWorker, producer: 0x0a0b_0c0d_0e0f_1011, outcome: .cancelled,
+                        promptTokens: 12, cachedTokens: 8, producedTokens: 40, deliveredTokens: 38,
+                        tokensAfterCancel: 2, maximumTokens: 128, microjoules: 5_000_000, energySource: 2,
+                        wallTime: 1_700_000_000_000_000_000, tenant: "acme", model: "smollm2", worker: "worker-1"),
+                    LedgerEvent(
+                        kind: .reserve, requestID: requestID, producerRole: .ingest, producer: 5, maximumTokens: 128,
+                        wallTime: 6, tenant: "acme", model: "smollm2", worker: "ingest-1"),
+                ])),
+        "record-ack": .count(.recordAck, Count(1002)),
+    ]
+
+    @Test(arguments: Self.expected.keys.sorted()) func codecAgreesWithThePage(_ name: String) throws {
+        let bytes = try Self.vector(name)
+        let expected = try #require(Self.expected[name])
+        let header = try FrameHeader.decode(bytes.span)
+        let isHello = header.kind == .hello
+        #expect(header.session == (isHello ? 0 : Self.session))
+        #expect(header.sequence == (isHello ? 0 : 7))
+        #expect(header.sentAt == 1_000_000_007)
+        #expect(try AnyFrame(decoding: bytes.span, header: header) == expected)
+        #expect(
+            try expected.encoded(session: header.session, sequence: header.sequence, sentAt: header.sentAt) == bytes)
+    }
+
+    @Test func everyKindHasAVectorAndEveryVectorATest() throws {
+        let directory = try #require(Bundle.module.url(forResource: "Vectors", withExtension: nil))
+        let files = try FileManager.default.contentsOfDirectory(atPath: directory.path)
+            .filter { $0.hasSuffix(".hex") }.map { String($0.dropLast(4)) }
+        #expect(Set(files) == Set(Self.expected.keys))
+        #expect(Set(Self.expected.values.map(\.kind)) == Set(FrameKind.allCases))
+    }
+
+    @Test func digestIsFNV1a() {
+        // FNV-1a of nothing, and of the four bytes "foob" as the reference tables have it.
+        #expect(TokenDigest.of([]) == 0xcbf2_9ce4_8422_2325)
+        #expect(TokenDigest.of([0x626f_6f66]) == 0xdd12_0e79_0c25_12af)
+    }
+
+    static func vector(_ name: String) throws -> [UInt8] {
+        let url = try #require(Bundle.module.url(forResource: name, withExtension: "hex", subdirectory: "Vectors"))
+        let text = try String(contentsOf: url, encoding: .utf8)
+        return try text.split(whereSeparator: \.isWhitespace).map { try #require(UInt8($0, radix: 16)) }
+    }
+}

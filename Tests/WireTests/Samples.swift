@@ -1,0 +1,177 @@
+import Wire
+
+/// SplitMix64: small, seeded, the same everywhere.
+struct SeededGenerator: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+        return mixed ^ (mixed >> 31)
+    }
+
+    mutating func below(_ bound: Int) -> Int { Int.random(in: 0..<bound, using: &self) }
+    mutating func bool() -> Bool { next() & 1 == 1 }
+    mutating func u16() -> UInt16 { UInt16(truncatingIfNeeded: next()) }
+    mutating func u32() -> UInt32 { bool() ? UInt32(truncatingIfNeeded: next()) : UInt32(below(300)) }
+
+    mutating func pick<Value: CaseIterable>(_: Value.Type) -> Value where Value.AllCases == [Value] {
+        Value.allCases[below(Value.allCases.count)]
+    }
+}
+
+/// Arbitrary messages, up to `size` elements in each variable part.
+struct Samples {
+    var random: SeededGenerator
+    var size: Int
+
+    init(seed: UInt64, size: Int) {
+        random = SeededGenerator(seed: seed)
+        self.size = size
+    }
+
+    mutating func frame(_ kind: FrameKind) -> AnyFrame {
+        switch kind {
+        case .hello:
+            .hello(
+                Hello(
+                    role: random.pick(StationRole.self), minimumVersion: 1,
+                    maximumVersion: UInt8(truncatingIfNeeded: random.next()), epoch: random.next(),
+                    attempt: random.u32(), slots: random.u32(), contextLength: random.u32(), model: name(),
+                    name: name()))
+        case .welcome:
+            .welcome(
+                Welcome(
+                    role: random.pick(StationRole.self), version: UInt8(truncatingIfNeeded: random.next()),
+                    epoch: random.next(), session: random.u32(), window: random.u16(),
+                    heartbeatMilliseconds: random.u32(), timeoutMilliseconds: random.u32(), model: name(),
+                    name: name()))
+        case .reset: .reset(Reset(status: random.pick(Status.self)))
+        case .heartbeat: .heartbeat(Heartbeat(waiting: random.u32(), traysTaken: random.next()))
+        case .heartbeatReply:
+            .heartbeatReply(
+                HeartbeatReply(
+                    originAt: random.next(), receivedAt: random.next(), held: random.u32(), free: random.u32(),
+                    stepAge: random.next()))
+        case .credit, .recall, .recallAck, .demand, .trayAck, .probe, .probeReply, .recordAck:
+            .count(kind, Count(random.next()))
+        case .goodbye, .goodbyeAck: .empty(kind)
+        case .cancel: .cancel(Cancel(handle: random.u32()))
+        case .submit:
+            .submit(
+                Submit(
+                    handle: random.u32(), requestID: id(), hasSeed: random.bool(), streams: random.bool(), key: name(),
+                    body: body()))
+        case .output, .textBatch: .text(kind, textBatch())
+        case .encode:
+            .encode(
+                Encode(
+                    handle: random.u32(), requestID: id(), ingestAttempt: random.u16(), deliveredBytes: random.next(),
+                    tenant: name(), body: body(), generated: tokens()))
+        case .generate: .generate(generate())
+        case .tokenBatch: .tokens(tokenBatch())
+        case .record:
+            .record(
+                RecordBatch(first: random.next(), events: (0..<random.below(min(size, 6) + 1)).map { _ in event() }))
+        }
+    }
+
+    private mutating func id() -> RequestID { RequestID(high: random.next(), low: random.next()) }
+
+    private mutating func text(_ limit: Int) -> String {
+        let alphabet: [Character] = ["a", "Z", "0", " ", "\n", "é", "漢", "👩‍👩‍👧", "\u{0}", "|", "<"]
+        return String((0..<random.below(limit + 1)).map { _ in alphabet[random.below(alphabet.count)] })
+    }
+
+    private mutating func name() -> String {
+        // The longest character of the alphabet has 18 bytes.
+        text(min(size, WireLimits.nameBytes / 18))
+    }
+
+    private mutating func tokens() -> [UInt32] { (0..<random.below(size + 1)).map { _ in random.u32() } }
+
+    private mutating func float() -> Float {
+        let value = Float(bitPattern: UInt32(truncatingIfNeeded: random.next()))
+        return value.isFinite ? value : -0.0
+    }
+
+    private mutating func sampling() -> SamplingParameters {
+        SamplingParameters(
+            seed: random.next(), temperature: float(), topP: float(), minP: float(), topK: random.u32(),
+            repetitionPenalty: float(), presencePenalty: float(), frequencyPenalty: float())
+    }
+
+    private mutating func limits() -> GenerationLimits {
+        GenerationLimits(
+            maximumTokens: random.u32(), minimumTokens: random.u32(), ignoreEndOfSequence: random.bool())
+    }
+
+    private mutating func body() -> RequestBody {
+        RequestBody(
+            form: random.pick(PromptForm.self), sampling: sampling(), limits: limits(), wantsHops: random.bool(),
+            model: name(), strings: (0..<random.below(5)).map { _ in text(size) }, tokens: tokens(),
+            stops: (0..<random.below(3)).map { _ in text(min(size, 8)) })
+    }
+
+    private mutating func generate() -> Generate {
+        let tokens = tokens()
+        return Generate(
+            handle: random.u32(), requestID: id(), ingestAttempt: random.u16(), tokenizerAttempt: random.u16(),
+            digest: TokenDigest.of(tokens), generatedCount: UInt32(random.below(tokens.count + 1)),
+            sampling: sampling(), limits: limits(), wantsHops: random.bool(), tenant: name(), model: name(),
+            tokens: tokens)
+    }
+
+    private mutating func hops() -> [HopRecord] {
+        (0..<(random.bool() ? 0 : random.below(4))).map { _ in
+            HopRecord(
+                handle: random.u32(), station: random.pick(StationRole.self), phase: random.pick(HopPhase.self),
+                uncertainty: random.u16(), receivedAt: random.next(), begunAt: random.next(), sentAt: random.next())
+        }
+    }
+
+    private mutating func tokenBatch() -> TokenBatch {
+        var batch = TokenBatch(tray: random.next(), hops: hops())
+        for _ in 0..<random.below(size + 1) {
+            let count = random.below(4)
+            batch.rows.append(
+                TokenRow(
+                    handle: random.u32(), tokenCount: UInt16(count), finish: random.pick(FinishReason.self),
+                    status: random.pick(Status.self), position: random.u32(), cachedTokens: random.u32(),
+                    digest: random.next()))
+            for _ in 0..<count { batch.tokens.append(random.u32()) }
+        }
+        return batch
+    }
+
+    private mutating func textBatch() -> TextBatch {
+        var batch = TextBatch(tray: random.next(), hops: hops())
+        for _ in 0..<random.below(size + 1) {
+            let count = random.below(4)
+            let bytes = Array(text(6).utf8)
+            batch.rows.append(
+                TextRow(
+                    handle: random.u32(), tokenCount: UInt16(count), finish: random.pick(FinishReason.self),
+                    status: random.pick(Status.self), position: random.u32(), textLength: UInt32(bytes.count),
+                    promptTokens: random.u32(), cachedTokens: random.u32()))
+            for _ in 0..<count { batch.tokens.append(random.u32()) }
+            batch.text += bytes
+        }
+        return batch
+    }
+
+    private mutating func event() -> LedgerEvent {
+        LedgerEvent(
+            kind: random.pick(EventKind.self), requestID: id(), ingestAttempt: random.u16(),
+            tokenizerAttempt: random.u16(), producerRole: random.pick(StationRole.self), producer: random.next(),
+            outcome: random.pick(FinishReason.self), status: random.pick(Status.self), promptTokens: random.u32(),
+            cachedTokens: random.u32(), producedTokens: random.u32(), deliveredTokens: random.u32(),
+            tokensAfterCancel: random.u32(), maximumTokens: random.u32(),
+            microjoules: Int64(bitPattern: random.next()), energySource: UInt8(random.below(3)),
+            wallTime: random.next(), tenant: name(), model: name(), worker: name())
+    }
+}
