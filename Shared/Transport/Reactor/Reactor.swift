@@ -81,6 +81,7 @@ public final class Reactor: SerialExecutor, Sendable {
             defer { inbox.isAsleep = false }
             return inbox.isAsleep
         }
+        hasWork.store(true, ordering: .releasing)
         if mustWake { raise() }
     }
 
@@ -191,12 +192,12 @@ public final class Reactor: SerialExecutor, Sendable {
         while let timeout = sleepTime(loop) {
             if loop.poll(milliseconds: timeout) { wake.lower() }
             loop.dispatch()
-            take(&batch)
+            let isRunning = take(&batch)
             execute(&batch)
             loop.tick(now: MonotonicClock.now)
             loop.turnEnd?()
             turns.wrappingAdd(1, ordering: .relaxed)
-            if spin > 0 { search(loop) }
+            if spin > 0, isRunning { search(loop) }
         }
         loop.removeAll()
         finish(&batch)
@@ -218,11 +219,14 @@ public final class Reactor: SerialExecutor, Sendable {
         while !hasWork.load(ordering: .acquiring), !loop.hasReadable(), MonotonicClock.now() < end {}
     }
 
-    private func take(_ batch: inout [Work]) {
+    /// Empties the inbox; false if the reactor is to stop.
+    private func take(_ batch: inout [Work]) -> Bool {
+        // In this order: what comes in after the lock is announced after it too.
         hasWork.store(false, ordering: .relaxed)
-        inbox.withLock { inbox in
+        return inbox.withLock { inbox in
             inbox.isAsleep = false
             swap(&inbox.work, &batch)
+            return inbox.phase == .running
         }
     }
 
@@ -253,7 +257,7 @@ public final class Reactor: SerialExecutor, Sendable {
                 for waiter in waiters { waiter.resume() }
                 return
             }
-            take(&batch)
+            _ = take(&batch)
             execute(&batch)
         }
     }

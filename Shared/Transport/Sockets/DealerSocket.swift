@@ -8,11 +8,18 @@ public struct DealerSocket: ~Copyable {
     let handle: SocketHandle
     public private(set) var counters = SocketCounters()
 
+    /// Whether there is an endpoint, between `connect` and `disconnect`.
+    private var isDialling = false
+
     private static let refusalsPerReceive = 64
 
     public init(
         _ context: Context, routingID: PeerID, options: SocketOptions = SocketOptions(), security: Security = .plain
     ) throws(TransportError) {
+        // libzmq would take it, and the router refuse the connection without a word.
+        guard routingID.role != 0 else {
+            throw .system(operation: "set routing id \(routingID) of", subject: "socket", code: EINVAL)
+        }
         let handle = try SocketHandle(context, type: ZMQ_DEALER, options: options)
         try handle.set(ZMQ_ROUTING_ID, routingID)
         try handle.set(ZMQ_IMMEDIATE, 1)
@@ -24,10 +31,16 @@ public struct DealerSocket: ~Copyable {
     deinit { handle.release() }
 
     /// Begins to connect; whether it works, events say.
-    public mutating func connect(_ endpoint: Endpoint) throws(TransportError) { try handle.connect(endpoint) }
+    public mutating func connect(_ endpoint: Endpoint) throws(TransportError) {
+        try handle.connect(endpoint)
+        isDialling = true
+    }
 
     /// Ends the connection to `endpoint`, as it was given to `connect`, and the attempts at it.
-    public mutating func disconnect(_ endpoint: Endpoint) throws(TransportError) { try handle.disconnect(endpoint) }
+    public mutating func disconnect(_ endpoint: Endpoint) throws(TransportError) {
+        try handle.disconnect(endpoint)
+        isDialling = false
+    }
 
     /// Whether the handshake is done, as far as events have been taken (always, on `inproc`).
     public var isEstablished: Bool { handle.isEstablished }
@@ -55,7 +68,8 @@ public struct DealerSocket: ~Copyable {
 
     /// Sends one frame without waiting; it is copied.
     public mutating func send(_ bytes: Span<UInt8>) -> SendOutcome {
-        var outcome = handle.send(bytes, to: nil)
+        // libzmq takes the connection down later, and what it got meanwhile would be lost in silence.
+        var outcome = isDialling ? handle.send(bytes, to: nil) : .unreachable
         if outcome == .wouldBlock, !handle.isEstablished { outcome = .unreachable }
         counters.count(outcome)
         return outcome

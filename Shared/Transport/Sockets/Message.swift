@@ -107,4 +107,7 @@ import CZeroMQ
 public struct RoutedMessage: ~Copyable {
     public let peer: PeerID
     public let message: Message
+
+    /// The message alone, to be kept.
+    public consuming func takeMessage() -> Message { message }
 }
