@@ -67,10 +67,12 @@ public struct DealerSocket: ~Copyable {
     }
 
     /// Sends one frame without waiting; it is copied.
+    ///
+    /// `unreachable` until the event of the handshake has been taken (by ``nextEvent()`` or a reactor) and after that of
+    /// the loss. `wouldBlock` if the queue is full, or the connection lost and its event not yet taken.
     public mutating func send(_ bytes: Span<UInt8>) -> SendOutcome {
-        // libzmq takes the connection down later, and what it got meanwhile would be lost in silence.
-        var outcome = isDialling ? handle.send(bytes, to: nil) : .unreachable
-        if outcome == .wouldBlock, !handle.isEstablished { outcome = .unreachable }
+        // libzmq takes a dead connection down later, and loses in silence what it got meanwhile.
+        let outcome = isDialling && handle.isEstablished ? handle.send(bytes, to: nil) : .unreachable
         counters.count(outcome)
         return outcome
     }
