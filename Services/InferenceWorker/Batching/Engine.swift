@@ -1,5 +1,5 @@
 /// Computes steps. One thread owns it.
-public protocol Engine: ~Copyable {
+public protocol Engine: ~Copyable, Sendable {
     /// For reports, for instance `simulated H100`.
     var name: String { get }
     /// Ids are below this.

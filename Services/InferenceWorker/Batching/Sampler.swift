@@ -43,6 +43,9 @@ public struct Sampler: Sendable {
     public mutating func sample(
         _ row: Span<Float>, for request: SampleRequest, history: Span<UInt32>
     ) -> SampledToken? {
+        let sampling = request.sampling
+        let isGreedy = !(sampling.temperature >= Self.lowestTemperature)
+        if isGreedy, !sampling.hasPenalties, !request.masksEndOfGeneration { return greedy(row) }
         load(row)
         if request.masksEndOfGeneration {
             for id in endOfGeneration { setLogit(id, -.infinity) }
@@ -53,13 +56,29 @@ public struct Sampler: Sendable {
         let best = maximum()
         guard best.isFinite else { return nil }
 
-        let sampling = request.sampling
         var margin: Float?
         if notesMargin { margin = best - secondBest(best) }
-        let id =
-            sampling.temperature >= Self.lowestTemperature
-            ? draw(sampling, best: best, index: request.index) : first(equalTo: best)
+        let id = isGreedy ? first(equalTo: best) : draw(sampling, best: best, index: request.index)
         return SampledToken(token: id, isEndOfGeneration: endOfGeneration.contains(id), margin: margin)
+    }
+
+    private func greedy(_ row: Span<Float>) -> SampledToken? {
+        let count = min(row.count, vocabularySize)
+        var best = -Float.infinity
+        var id = 0
+        for index in 0..<count where row[index] > best {
+            best = row[index]
+            id = index
+        }
+        guard best.isFinite else { return nil }
+        var margin: Float?
+        if notesMargin {
+            var second = -Float.infinity
+            for index in 0..<count where row[index] > second && index != id { second = row[index] }
+            margin = best - second
+        }
+        return SampledToken(
+            token: UInt32(id), isEndOfGeneration: endOfGeneration.contains(UInt32(id)), margin: margin)
     }
 
     private mutating func load(_ row: Span<Float>) {

@@ -37,7 +37,7 @@ public final class EngineRunner: Sendable {
     }
 
     /// Starts the thread; call it once.
-    public func start<E: Engine & ~Copyable & Sendable>(_ engine: consuming E, settings: SchedulerSettings) {
+    public func start<E: Engine & ~Copyable>(_ engine: consuming E, settings: SchedulerSettings) {
         let handover = Handover(engine)
         DispatchQueue(label: "engine", qos: .userInitiated).async {
             guard let engine = handover.take() else { return }
@@ -87,7 +87,7 @@ public final class EngineRunner: Sendable {
         if wasSleeping { wakeUp.signal() }
     }
 
-    private func run<E: Engine & ~Copyable & Sendable>(_ engine: consuming E, _ initial: Scheduler) {
+    private func run<E: Engine & ~Copyable>(_ engine: consuming E, _ initial: Scheduler) {
         var scheduler = initial
         var plan = StepPlan()
         var result = StepResult()
@@ -125,7 +125,7 @@ public final class EngineRunner: Sendable {
         }
     }
 
-    private func step<E: Engine & ~Copyable & Sendable>(
+    private func step<E: Engine & ~Copyable>(
         _ engine: inout E, _ scheduler: inout Scheduler, _ plan: inout StepPlan, _ result: inout StepResult,
         _ rows: inout [EngineRow]
     ) {
