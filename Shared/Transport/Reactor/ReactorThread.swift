@@ -35,6 +35,7 @@ enum ReactorThread {
             unsafe start.release()
             throw .system(operation: "create", subject: "thread \(name)", code: result)
         }
+        pthread_detach(thread)
     }
 
     /// The calling thread's id; never 0.
