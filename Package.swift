@@ -32,10 +32,12 @@ let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let histogram: Target.Dependency = .product(name: "Histogram", package: "hdrhistogram-swift")
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioHTTPTypes: Target.Dependency = .product(name: "NIOHTTPTypes", package: "swift-nio-extras")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 
@@ -100,10 +102,13 @@ let package = Package(
 
         target(
             "IngestService", "Services/Ingest/Service",
-            ["Wire", "Transport", "Line", "Station", "Spool", "Telemetry", "OpenAIDoor", logging]),
+            ["Wire", "Transport", "Line", "Station", "Spool", "Telemetry", "OpenAIDoor", "AdminDoor", logging]),
         target(
             "OpenAIDoor", "Services/Ingest/OpenAIDoor",
-            ["AdminDoor", "Telemetry", crypto, httpTypes, hummingbird, nioCore, nioHTTPTypes, logging, lifecycle]),
+            [
+                "AdminDoor", "Telemetry", crypto, httpTypes, hummingbird, hummingbirdCore, nioCore, nioHTTPTypes,
+                logging, lifecycle,
+            ]),
         executable(
             "ingest", "Services/Ingest/Main",
             ["IngestService", "OpenAIDoor", "AdminDoor", "Settings", "Economics", logging, lifecycle]),
@@ -135,7 +140,7 @@ let package = Package(
 
         target(
             "LoadGenerator", "Tools/LoadGenerator/Core",
-            ["Wire", "Transport", "Station", "Telemetry", histogram, httpClient]),
+            ["Wire", "Transport", "Line", "Station", "Telemetry", histogram, httpClient, nioCore, nioHTTP1]),
         executable("loadgen", "Tools/LoadGenerator/Main", ["LoadGenerator", argumentParser]),
         target("FactoryKit", "Tools/Factory/Kit", ["LedgerStore", "Economics", "Transport", "Llama"], llama: true),
         executable("factory", "Tools/Factory/Main", ["FactoryKit", "LedgerStore", argumentParser], llama: true),
@@ -156,6 +161,6 @@ let package = Package(
         tests("BatchingTests", ["Batching"]),
         tests("EnginesTests", ["Engines", "Batching", "Llama"], llama: true),
         tests("LedgerStoreTests", ["LedgerStore", "Wire", "Economics"]),
-        tests("LoadGeneratorTests", ["LoadGenerator"]),
+        tests("LoadGeneratorTests", ["LoadGenerator", "Transport", "Wire"]),
     ]
 )

@@ -1,0 +1,57 @@
+import Testing
+
+@testable import LoadGenerator
+
+struct EventStreamTests {
+    @Test func anyCutGivesTheSameEvents() {
+        let stream = Array("data: {\"a\":1}\r\n\r\n: comment\ndata:x\n\nevent: y\ndata: [DONE]\n\n".utf8)
+        for size in 1...stream.count {
+            var parser = EventStreamParser()
+            var events: [String] = []
+            for start in stride(from: 0, to: stream.count, by: size) {
+                parser.push(stream[start..<min(stream.count, start + size)]) {
+                    events.append(String(decoding: $0, as: UTF8.self))
+                }
+            }
+            #expect(events == ["{\"a\":1}", "x", "[DONE]"], "pieces of \(size)")
+        }
+    }
+
+    @Test func readsWhatAChunkSays() throws {
+        let text = chunk(#"{"choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":null}]}"#, keepsText: true)
+        #expect(text?.text == "Hi")
+        #expect(text?.hasText == true)
+        #expect(text?.finish == nil)
+        let last = chunk(#"{"choices":[{"index":0,"delta":{},"finish_reason":"length"}]}"#)
+        #expect(last?.finish == "length")
+        #expect(last?.hasText == false)
+        let usage = chunk(
+            #"{"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":3}}}"#
+        )
+        #expect(usage?.promptTokens == 7)
+        #expect(usage?.tokens == 5)
+        #expect(usage?.cachedTokens == 3)
+        #expect(chunk(#"{"error":{"message":"no","type":"x"}}"#)?.error == "no")
+        #expect(chunk("no JSON", keepsText: true) == nil)
+    }
+
+    /// What is not decoded must be seen as it would be if it were.
+    @Test(arguments: [
+        #"{"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}"#,
+        #"{"choices":[{"index":0,"delta":{"content":"\"usage\":{ \"finish_reason\":\"stop\""},"finish_reason":null}]}"#,
+        #"{"choices":[{"index":0,"delta":{"content":"\"content\":\"x"},"finish_reason":null}]}"#,
+        #"{"choices": [{"index": 0, "delta": {"content": "spaces"}, "finish_reason": null}]}"#,
+        #"{"choices":[{"index":0,"text":"completion","finish_reason":null}]}"#,
+        #"{"choices":[{"index":0,"text":"","finish_reason":null}]}"#,
+    ])
+    func theShortWayAgreesWithDecoding(json: String) {
+        let short = chunk(json, keepsText: false)
+        let whole = chunk(json, keepsText: true)
+        #expect(short?.hasText == whole?.hasText)
+        #expect(short?.finish == whole?.finish)
+    }
+
+    private func chunk(_ json: String, keepsText: Bool = false) -> CompletionChunk? {
+        CompletionChunk(Array(json.utf8)[...], keepsText: keepsText)
+    }
+}
