@@ -68,7 +68,9 @@ import Wire
         let whole = try Data(contentsOf: URL(fileURLWithPath: path))
         let record = (whole.count - SpoolRecord.headerSize) / 3
         for length in 0..<whole.count {
-            for name in try directory.files() { try FileManager.default.removeItem(atPath: directory.path + "/" + name) }
+            for name in try directory.files() {
+                try FileManager.default.removeItem(atPath: directory.path + "/" + name)
+            }
             try whole.prefix(length).write(to: URL(fileURLWithPath: path))
             var spool = try Spool(directory: directory.path, instance: "ingest", epoch: 7)
             let kept = max(0, length - SpoolRecord.headerSize) / record
