@@ -92,7 +92,10 @@ let package = Package(
         target(
             "Transport", "Shared/Transport", ["CZeroMQ"], settings: [.enableExperimentalFeature("Lifetimes")]),
         target("Line", "Shared/Line", ["Wire"]),
-        target("Station", "Shared/Station", ["Wire", "Transport", "Line", "Spool", logging]),
+        target("Station", "Shared/Station", ["Wire", "Transport", "Line", "Spool", "Telemetry", logging]),
+        target(
+            "Launch", "Shared/Launch",
+            ["Settings", "Line", "Transport", logging, lifecycle]),
         target("Spool", "Shared/Spool", ["Wire"]),
         target("Telemetry", "Shared/Telemetry", ["Wire"]),
         target("Economics", "Shared/Economics"),
@@ -111,7 +114,10 @@ let package = Package(
             ]),
         executable(
             "ingest", "Services/Ingest/Main",
-            ["IngestService", "OpenAIDoor", "AdminDoor", "Settings", "Economics", logging, lifecycle]),
+            [
+                "Launch", "Line", "Transport", "Station", "Spool", "Telemetry", "IngestService", "OpenAIDoor",
+                "AdminDoor", "Settings", "Economics", logging, lifecycle,
+            ]),
 
         target("Tokenization", "Services/Tokenizer/Tokenization", ["Llama"], llama: true),
         target(
@@ -119,7 +125,10 @@ let package = Package(
             ["Wire", "Transport", "Line", "Station", "Spool", "Telemetry", "Tokenization", logging], llama: true),
         executable(
             "tokenizer", "Services/Tokenizer/Main",
-            ["TokenizerService", "Tokenization", "AdminDoor", "Settings", logging, lifecycle], llama: true),
+            [
+                "Launch", "Line", "Llama", "Transport", "Station", "Spool", "Telemetry", "TokenizerService",
+                "Tokenization", "AdminDoor", "Settings", logging, lifecycle,
+            ], llama: true),
 
         target("Batching", "Services/InferenceWorker/Batching"),
         target("Engines", "Services/InferenceWorker/Engines", ["Batching", "Llama"], llama: true),
@@ -128,15 +137,24 @@ let package = Package(
             ["Wire", "Transport", "Line", "Station", "Spool", "Telemetry", "Batching", logging]),
         executable(
             "inference-worker", "Services/InferenceWorker/Main",
-            ["WorkerService", "Engines", "Batching", "AdminDoor", "Settings", logging, lifecycle], llama: true),
+            [
+                "Launch", "Line", "Transport", "Station", "Spool", "Telemetry", "Llama", "WorkerService", "Engines",
+                "Batching", "AdminDoor", "Settings", logging, lifecycle,
+            ], llama: true),
 
         target("LedgerStore", "Services/Accounting/Store", ["Wire", "Economics", crypto, grdb]),
         target(
             "AccountingService", "Services/Accounting/Service",
-            ["Wire", "Transport", "Line", "Station", "Telemetry", "LedgerStore", "Economics", hummingbird, logging]),
+            [
+                "Wire", "Transport", "Line", "Station", "Spool", "Telemetry", "LedgerStore", "Economics", hummingbird,
+                logging, lifecycle,
+            ]),
         executable(
             "accounting", "Services/Accounting/Main",
-            ["AccountingService", "LedgerStore", "Economics", "AdminDoor", "Settings", logging, lifecycle]),
+            [
+                "Launch", "Line", "Transport", "Station", "Spool", "Telemetry", "AccountingService", "LedgerStore",
+                "Economics", "AdminDoor", "Settings", logging, lifecycle,
+            ]),
 
         target(
             "LoadGenerator", "Tools/LoadGenerator/Core",

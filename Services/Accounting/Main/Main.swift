@@ -1,2 +1,111 @@
+import AccountingService
+import AdminDoor
+import Economics
+import Foundation
+import Launch
+import LedgerStore
+import Line
+import Logging
+import ServiceLifecycle
+import Settings
+import Spool
+import Station
+import Telemetry
+import Transport
+
+/// All settings of accounting.
+struct AccountingSettings {
+    var station: StationSettings
+    var ledgerLink: Endpoint
+    var http: DoorAddress
+    var database: String
+    var prices = PriceList.illustrative
+    var reservationTime: UInt64
+
+    init(_ reader: inout SettingsReader) {
+        station = StationSettings(&reader, program: "accounting")
+        ledgerLink = reader.endpoint(
+            "ledger-link", default: "tcp://127.0.0.1:7703", help: "Where producers of ledger events dial.")
+        http =
+            reader.value("http", default: "127.0.0.1:8081", help: "Where reports, /healthz and /metrics are.") {
+                try DoorAddress(parsing: $0)
+            } ?? DoorAddress(host: "127.0.0.1", port: 0)
+        database = reader.path("database", default: ".run/ledger.sqlite", help: "The ledger's SQLite file.")
+        reservationTime = reader.nanoseconds(
+            "reservation-ttl", default: .seconds(3600), in: .seconds(1)...Duration.seconds(31_536_000),
+            help: "After so long a request that nobody resolved expires, unbilled.")
+        guard
+            let path = reader.optionalPath(
+                "prices", help: "JSON file of prices by model; without it illustrative ones hold.")
+        else { return }
+        do {
+            prices = try PriceList(contentsOf: path)
+        } catch {
+            reader.refuse("prices", because: "\(error)")
+        }
+    }
+}
+
 @main
-enum Main { static func main() {} }
+enum Main {
+    static func main() async {
+        let settings = SettingsLoader(
+            program: "accounting", about: "keeps the ledger: what was made, delivered and billed, exactly once."
+        ).loadOrExit { AccountingSettings(&$0) }.settings
+        let logger = settings.station.log.makeLogger("accounting", fields: ["name": "\(settings.station.name)"])
+        do {
+            exit(try await run(settings, logger))
+        } catch {
+            logger.critical("cannot start", metadata: ["error": "\(error)"])
+            exit(1)
+        }
+    }
+
+    private static func run(_ settings: AccountingSettings, _ logger: Logger) async throws -> Int32 {
+        let folder = URL(fileURLWithPath: settings.database).deletingLastPathComponent()
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let store = try LedgerStore(
+            path: settings.database, prices: settings.prices,
+            settings: LedgerSettings(timeToLive: settings.reservationTime), now: WallClock.now())
+        let station = try StationParts(
+            name: "accounting", spinMicroseconds: UInt64(settings.station.spinMicroseconds))
+        let writer = LedgerWriter(store)
+        let loop = try AccountingLoop(
+            AccountingConfiguration(
+                name: settings.station.name, ledgerLink: settings.ledgerLink, line: settings.station.line),
+            station: station, writer: writer, log: logger)
+        let ports = PortsFile(path: settings.station.portsFile, names: ["ledger-link", "http"])
+        let metrics = MetricsRegistry()
+        await loop.publish(to: metrics)
+        return await runStation(
+            [
+                AdminDoor(
+                    address: settings.http, metrics: metrics, logger: logger,
+                    health: {
+                        do {
+                            _ = try store.reader.head()
+                            return .ok
+                        } catch {
+                            return .failing("the ledger cannot be read: \(error)")
+                        }
+                    },
+                    addRoutes: { LedgerRoutes(store).add(to: $0) },
+                    onBound: { address in
+                        Task {
+                            do { try await ports.note("http", "\(address)") } catch {
+                                logger.error("cannot write the ports file", metadata: ["error": "\(error)"])
+                            }
+                        }
+                    }),
+                LedgerUpkeep(
+                    writer: writer, spoolDirectory: settings.station.spoolDirectory,
+                    interval: .nanoseconds(Int64(clamping: min(settings.reservationTime / 4, 5_000_000_000))),
+                    log: logger),
+                StationRun(
+                    start: {
+                        await loop.start()
+                        try await ports.note("ledger-link", "\(loop.ledgerLink)")
+                    }, drain: { await loop.stop() }),
+            ], logger: logger)
+    }
+}

@@ -1,11 +1,9 @@
-import Line
-public import LedgerStore
+public import Line
+import LedgerStore
 public import Logging
 public import Station
 public import Transport
 import Wire
-
-public import struct Line.LineSettings
 
 /// What accounting needs to run.
 public struct AccountingConfiguration: Sendable {
@@ -34,15 +32,16 @@ public struct AccountingConfiguration: Sendable {
 /// Runs on its reactor's thread; the ledger itself is written by a thread of its own.
 public actor AccountingLoop {
     public nonisolated let reactor: Reactor
-    public nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.asUnownedSerialExecutor() }
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.executor }
     /// Where producers dial, with the actual port.
     public nonisolated let ledgerLink: Endpoint
 
     private let log: Logger
-    private let link: UpperLink
+    let link: UpperLink
     private let writer: LedgerWriter
     private let waitingEvents: Int
     var counters = AccountingCounters()
+    var mirror: MetricMirror?
 
     private struct Waiting {
         var session: SessionRef
@@ -91,7 +90,7 @@ public actor AccountingLoop {
         guard waitingCount < waitingEvents else { return }
         do {
             try link.drain { header, bytes, session, _ throws(WireError) in
-                guard header.kind == .record else { throw WireError(.unknownKind(header.kind.rawValue), offset: 3) }
+                guard header.kind == .record else { throw WireError(.unexpectedKind, offset: 3) }
                 let batch = try RecordBatch(decoding: bytes, header: header)
                 guard let epoch = epochs[session] else { return }
                 counters.batches += 1
@@ -103,7 +102,11 @@ public actor AccountingLoop {
         }
     }
 
-    private func tick() { link.dispatcher.tick(MonotonicClock.now()) }
+    private func tick() {
+        let now = MonotonicClock.now()
+        mirrorMetrics(now)
+        link.dispatcher.tick(now)
+    }
 
     private func endTurn() {
         perform()

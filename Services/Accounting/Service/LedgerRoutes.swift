@@ -1,3 +1,4 @@
+import Economics
 import Foundation
 public import Hummingbird
 public import LedgerStore

@@ -1,3 +1,4 @@
+import Telemetry
 import Wire
 
 /// Rows that wait for the next tray of one link's session.

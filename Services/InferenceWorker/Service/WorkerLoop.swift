@@ -1,12 +1,10 @@
 public import Batching
-import Line
+public import Line
 public import Logging
 public import Station
 import Telemetry
 public import Transport
 import Wire
-
-public import struct Line.LineSettings
 
 /// What a worker needs to run.
 public struct WorkerConfiguration: Sendable {
@@ -49,7 +47,7 @@ public protocol EngineControl: Sendable {
 /// Runs on its reactor's thread alone; the engine has a thread of its own and posts its reports here.
 public actor WorkerLoop {
     public nonisolated let reactor: Reactor
-    public nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.asUnownedSerialExecutor() }
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.executor }
 
     private let configuration: WorkerConfiguration
     private let log: Logger
@@ -62,6 +60,7 @@ public actor WorkerLoop {
     private var requests: [UInt64: WorkerRequest] = [:]
     private var trays: [UInt32: TokenTray] = [:]
     var counters = WorkerCounters()
+    var mirror: MetricMirror?
     private var generateFrame = Generate()
     private var frame = FrameBuffer(capacity: 4096)
     private var drained: [CheckedContinuation<Void, Never>] = []
@@ -114,7 +113,7 @@ public actor WorkerLoop {
         }
         defer { bound.cancel() }
         if !isDrained { await withCheckedContinuation { drained.append($0) } }
-        ledger.finish()
+        await ledger.taken(withinSeconds: 3)
     }
 
     /// Whether a tokenizer is there.
@@ -129,7 +128,7 @@ public actor WorkerLoop {
         do {
             try tokenizers.drain(link) { header, bytes, link, now throws(WireError) in
                 guard header.kind == .generate else {
-                    throw WireError(.unknownKind(header.kind.rawValue), offset: 3)
+                    throw WireError(.unexpectedKind, offset: 3)
                 }
                 try generateFrame.decode(bytes, header: header)
                 take(generateFrame, on: link, now: now)
@@ -237,8 +236,9 @@ public actor WorkerLoop {
 
     private func tick() {
         let now = MonotonicClock.now()
+        mirrorMetrics(now)
         tokenizers.side.tick(now)
-        ledger.tick(now)
+        ledger.tick(now, log: log)
         dialling.refresh(now: now, tokenizers, reactor: reactor) { [weak self] name, addresses in
             self?.assumeIsolated { $0.tokenizers.resolved(name, to: addresses) }
         }
@@ -252,7 +252,7 @@ public actor WorkerLoop {
         ledger.commit(log: log)
         flushTrays()
         tokenizers.perform(handle)
-        ledger.flush()
+        ledger.flush(log: log)
     }
 
     private func handle(_ action: DialSide.Action) {

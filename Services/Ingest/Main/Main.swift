@@ -1,2 +1,116 @@
+import AdminDoor
+import Foundation
+import IngestService
+import Launch
+import Line
+import Logging
+import OpenAIDoor
+import Settings
+import Spool
+import Station
+import Telemetry
+import Transport
+
+/// All settings of the ingest.
+struct IngestSettings {
+    var station: StationSettings
+    var clientDoor: Endpoint
+    var tokenizerLink: Endpoint
+    var http: DoorAddress
+    var accounting: Endpoint
+    var keys: APIKeys?
+    var admission: Int
+    var bodyLimit: Int
+
+    init(_ reader: inout SettingsReader) {
+        station = StationSettings(&reader, program: "ingest")
+        clientDoor = reader.endpoint(
+            "client-door", default: "tcp://127.0.0.1:7700", help: "Where clients of the ZeroMQ door dial.")
+        tokenizerLink = reader.endpoint(
+            "tokenizer-link", default: "tcp://127.0.0.1:7701", help: "Where tokenizers dial.")
+        http =
+            reader.value("http", default: "127.0.0.1:8080", help: "Where the HTTP door listens.") {
+                try DoorAddress(parsing: $0)
+            } ?? DoorAddress(host: "127.0.0.1", port: 0)
+        accounting = reader.endpoint(
+            "accounting", default: "tcp://127.0.0.1:7703", help: "Accounting's ledger link.")
+        let path = reader.optionalPath(
+            "keys", help: "File of API keys: lines of a key's SHA-256 and its tenant. Without it, loopback only.")
+        admission = reader.int(
+            "admission", default: 4096, in: 1...1_000_000,
+            help: "Requests that may wait for a tokenizer; beyond it clients are told to retry later.")
+        bodyLimit = reader.bytes(
+            "body-limit", default: 8 << 20, in: 1024...(16 << 20), help: "Largest HTTP request body.")
+        guard let path else { return }
+        do {
+            keys = try APIKeys(contentsOf: path)
+        } catch {
+            reader.refuse("keys", because: "\(error)")
+        }
+    }
+}
+
 @main
-enum Main { static func main() {} }
+enum Main {
+    static func main() async {
+        let settings = SettingsLoader(
+            program: "ingest", about: "takes requests at both doors and streams the answers back."
+        ).loadOrExit { IngestSettings(&$0) }.settings
+        let logger = settings.station.log.makeLogger("ingest", fields: ["name": "\(settings.station.name)"])
+        do {
+            exit(try await run(settings, logger))
+        } catch {
+            logger.critical("cannot start", metadata: ["error": "\(error)"])
+            exit(1)
+        }
+    }
+
+    private static func run(_ settings: IngestSettings, _ logger: Logger) async throws -> Int32 {
+        var door = DoorConfiguration(address: settings.http, keys: settings.keys)
+        door.bodyLimit = settings.bodyLimit
+        try door.checkExposure()
+        if settings.keys == nil, case .tcp(let host, let port) = settings.clientDoor,
+            !DoorAddress(host: host, port: Int(port)).isLoopback
+        {
+            throw DoorConfiguration.Exposed(address: DoorAddress(host: host, port: Int(port)))
+        }
+        let station = try StationParts(name: "ingest", spinMicroseconds: UInt64(settings.station.spinMicroseconds))
+        let ledger = LedgerProducer(
+            spool: try Spool(
+                directory: settings.station.spoolDirectory, instance: settings.station.name, epoch: station.epoch),
+            station: station, accounting: settings.accounting, role: .ingest, name: settings.station.name,
+            settings: settings.station.line)
+        let keys = settings.keys
+        let openTenant = door.openTenant
+        let loop = try IngestLoop(
+            IngestConfiguration(
+                name: settings.station.name, clientDoor: settings.clientDoor, tokenizerLink: settings.tokenizerLink,
+                admission: settings.admission, line: settings.station.line),
+            station: station, ledger: ledger,
+            tenantOfKey: { key in
+                guard let keys else { return openTenant }
+                return keys.tenant(of: key)
+            }, log: logger)
+        let ports = PortsFile(
+            path: settings.station.portsFile, names: ["client-door", "tokenizer-link", "http"])
+        let metrics = MetricsRegistry()
+        await loop.publish(to: metrics)
+        let drainSeconds = settings.station.drainSeconds
+        return await runStation(
+            [
+                StationRun(
+                    start: {
+                        await loop.start()
+                        try await ports.note("client-door", "\(loop.clientDoor)")
+                        try await ports.note("tokenizer-link", "\(loop.tokenizerLink)")
+                    }, drain: { await loop.drain(boundSeconds: drainSeconds) }),
+                OpenAIDoor(door, backend: LineBackend(loop), metrics: metrics, logger: logger) { address in
+                    Task {
+                        do { try await ports.note("http", "\(address)") } catch {
+                            logger.error("cannot write the ports file", metadata: ["error": "\(error)"])
+                        }
+                    }
+                },
+            ], logger: logger)
+    }
+}

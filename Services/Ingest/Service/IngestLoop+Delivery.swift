@@ -1,4 +1,5 @@
 import Line
+import Logging
 import OpenAIDoor
 import Station
 import Telemetry

@@ -1,4 +1,4 @@
-import AdminDoor
+public import AdminDoor
 public import OpenAIDoor
 import Telemetry
 import Transport

@@ -1,12 +1,10 @@
-import Line
+public import Line
 public import Logging
 import OpenAIDoor
 public import Station
 import Telemetry
 public import Transport
 import Wire
-
-public import struct Line.LineSettings
 
 /// What an ingest needs to run.
 public struct IngestConfiguration: Sendable {
@@ -44,7 +42,7 @@ public typealias KeyCheck = @Sendable (_ key: String) -> String?
 /// Runs on its reactor's thread alone.
 public actor IngestLoop {
     public nonisolated let reactor: Reactor
-    public nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.asUnownedSerialExecutor() }
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.executor }
     /// Where clients dial, with the actual port.
     public nonisolated let clientDoor: Endpoint
     /// Where tokenizers dial, with the actual port.
@@ -62,6 +60,7 @@ public actor IngestLoop {
     var requests = SlotTable<IngestRequest>()
     var memory = RequestMemory()
     var counters = IngestCounters()
+    var mirror: MetricMirror?
     private var outlets: [SessionRef: ClientOutlet] = [:]
     var dirty: [ClientOutlet] = []
     /// Works of the HTTP door by their streams' numbers.
@@ -132,7 +131,7 @@ public actor IngestLoop {
         clients.dispatcher.close()
         tokenizers.dispatcher.close()
         endTurn()
-        ledger.finish()
+        await ledger.taken(withinSeconds: 3)
     }
 
     private func giveUp() {
@@ -174,7 +173,7 @@ public actor IngestLoop {
                 case .cancel:
                     let handle = try Cancel(decoding: bytes, header: header).handle
                     if let work = outlets[session]?.works[handle] { cancel(work) }
-                default: throw WireError(.unknownKind(header.kind.rawValue), offset: 3)
+                default: throw WireError(.unexpectedKind, offset: 3)
                 }
             }
         } catch {
@@ -304,7 +303,7 @@ public actor IngestLoop {
         do {
             try tokenizers.drain { header, bytes, session, now throws(WireError) in
                 guard header.kind == .textBatch else {
-                    throw WireError(.unknownKind(header.kind.rawValue), offset: 3)
+                    throw WireError(.unexpectedKind, offset: 3)
                 }
                 try textBatch.decode(bytes, header: header)
                 guard tokenizers.dispatcher.trayTaken(textBatch.tray, in: session) else { return }
@@ -410,9 +409,10 @@ public actor IngestLoop {
 
     private func tick() {
         let now = MonotonicClock.now()
+        mirrorMetrics(now)
         clients.dispatcher.tick(now)
         tokenizers.dispatcher.tick(now)
-        ledger.tick(now)
+        ledger.tick(now, log: log)
         dialling.refresh(now: now, ledger.links, reactor: reactor) { [weak self] name, addresses in
             self?.assumeIsolated { $0.ledger.links.resolved(name, to: addresses) }
         }
@@ -425,7 +425,7 @@ public actor IngestLoop {
         flushOutlets()
         flushHTTP()
         performActions()
-        ledger.flush()
+        ledger.flush(log: log)
         if isDraining, requests.count == 0 {
             for continuation in drained { continuation.resume() }
             drained = []

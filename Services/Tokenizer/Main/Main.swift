@@ -1,2 +1,109 @@
+import AdminDoor
+import Foundation
+import Launch
+import Line
+import Llama
+import Logging
+import Settings
+import Spool
+import Station
+import Telemetry
+import TokenizerService
+import Tokenization
+import Transport
+
+/// All settings of the tokenizer.
+struct TokenizerSettings {
+    var station: StationSettings
+    var ingests: [Endpoint]
+    var workerLink: Endpoint
+    var accounting: Endpoint
+    var model: String
+    var modelName: String
+    var admin: DoorAddress
+    var lookahead: Int
+    var threads: Int
+
+    init(_ reader: inout SettingsReader) {
+        station = StationSettings(&reader, program: "tokenizer")
+        ingests = reader.endpoints(
+            "ingest", default: ["tcp://127.0.0.1:7701"],
+            help: "Ingests' tokenizer links; every address of a name is dialled.")
+        workerLink = reader.endpoint(
+            "worker-link", default: "tcp://127.0.0.1:7702", help: "Where inference workers dial.")
+        accounting = reader.endpoint(
+            "accounting", default: "tcp://127.0.0.1:7703", help: "Accounting's ledger link.")
+        model = reader.path(
+            "model", default: ModelFile.standardPath, help: "GGUF file whose vocabulary and chat template are used.")
+        modelName = reader.string(
+            "model-name", default: ModelFile.standardName, help: "The name by which clients ask for the model.")
+        admin =
+            reader.value("admin", default: "127.0.0.1:9101", help: "Where /livez, /healthz and /metrics are.") {
+                try DoorAddress(parsing: $0)
+            } ?? DoorAddress(host: "127.0.0.1", port: 0)
+        lookahead = reader.int(
+            "lookahead", default: 16, in: 1...65_536,
+            help: "Requests to hold beyond what the workers can take, to encode while they generate.")
+        threads = reader.int(
+            "encode-threads", default: ProcessInfo.processInfo.activeProcessorCount, in: 1...1024,
+            help: "Threads that encode prompts; the default is the number of cores.")
+    }
+}
+
 @main
-enum Main { static func main() {} }
+enum Main {
+    static func main() async {
+        let settings = SettingsLoader(
+            program: "tokenizer", about: "encodes prompts, chooses a worker, and makes text of its tokens."
+        ).loadOrExit { TokenizerSettings(&$0) }.settings
+        let logger = settings.station.log.makeLogger("tokenizer", fields: ["name": "\(settings.station.name)"])
+        do {
+            exit(try await run(settings, logger))
+        } catch {
+            logger.critical("cannot start", metadata: ["error": "\(error)"])
+            exit(1)
+        }
+    }
+
+    private static func run(_ settings: TokenizerSettings, _ logger: Logger) async throws -> Int32 {
+        let model = try LlamaModel(path: settings.model, vocabularyOnly: true)
+        let station = try StationParts(
+            name: "tokenizer", spinMicroseconds: UInt64(settings.station.spinMicroseconds))
+        let ledger = LedgerProducer(
+            spool: try Spool(
+                directory: settings.station.spoolDirectory, instance: settings.station.name, epoch: station.epoch),
+            station: station, accounting: settings.accounting, role: .tokenizer, name: settings.station.name,
+            settings: settings.station.line)
+        let loop = try TokenizerLoop(
+            TokenizerConfiguration(
+                name: settings.station.name, modelName: settings.modelName, ingests: settings.ingests,
+                workerLink: settings.workerLink, lookahead: settings.lookahead, encodeThreads: settings.threads,
+                line: settings.station.line),
+            station: station, encoder: try PromptEncoder(model: model), table: try TokenTable(model.vocabulary),
+            ledger: ledger, log: logger, wallSeconds: { Int64(WallClock.now() / 1_000_000_000) })
+        let ports = PortsFile(path: settings.station.portsFile, names: ["worker-link", "admin"])
+        let metrics = MetricsRegistry()
+        await loop.publish(to: metrics)
+        let drainSeconds = settings.station.drainSeconds
+        return await runStation(
+            [
+                AdminDoor(
+                    address: settings.admin, metrics: metrics, logger: logger,
+                    health: {
+                        await loop.isReady ? .ok : .failing("no ingest, or no worker, has a session")
+                    },
+                    onBound: { address in
+                        Task {
+                            do { try await ports.note("admin", "\(address)") } catch {
+                                logger.error("cannot write the ports file", metadata: ["error": "\(error)"])
+                            }
+                        }
+                    }),
+                StationRun(
+                    start: {
+                        await loop.start()
+                        try await ports.note("worker-link", "\(loop.workerLink)")
+                    }, drain: { await loop.drain(boundSeconds: drainSeconds) }),
+            ], logger: logger)
+    }
+}

@@ -1,4 +1,4 @@
-import Line
+public import Line
 import Llama
 public import Logging
 import Spool
@@ -45,7 +45,7 @@ public struct TokenizerConfiguration: Sendable {
 /// Runs on its reactor's thread alone; prompts are encoded in a pool and posted back.
 public actor TokenizerLoop {
     public nonisolated let reactor: Reactor
-    public nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.asUnownedSerialExecutor() }
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.executor }
     /// Where workers dial, with the actual port.
     public nonisolated let workerLink: Endpoint
 
@@ -64,6 +64,7 @@ public actor TokenizerLoop {
     var streamByUpperWork: [UInt64: UInt64] = [:]
     var trays: [UInt32: TextTray] = [:]
     var counters = TokenizerCounters()
+    var mirror: MetricMirror?
     private var encodeFrame = Encode()
     private var generateFrame = Generate()
     private var tokenBatch = TokenBatch()
@@ -140,7 +141,7 @@ public actor TokenizerLoop {
         }
         defer { bound.cancel() }
         if !isDrained { await withCheckedContinuation { drained.append($0) } }
-        ledger.finish()
+        await ledger.taken(withinSeconds: 3)
     }
 
     private func handBack() {
@@ -165,7 +166,7 @@ public actor TokenizerLoop {
         do {
             try ingests.drain(link) { header, bytes, link, now throws(WireError) in
                 guard header.kind == .encode else {
-                    throw WireError(.unknownKind(header.kind.rawValue), offset: 3)
+                    throw WireError(.unexpectedKind, offset: 3)
                 }
                 try encodeFrame.decode(bytes, header: header)
                 take(encodeFrame, on: link, now: now)
@@ -299,7 +300,7 @@ public actor TokenizerLoop {
         do {
             try workers.drain { header, bytes, session, now throws(WireError) in
                 guard header.kind == .tokenBatch else {
-                    throw WireError(.unknownKind(header.kind.rawValue), offset: 3)
+                    throw WireError(.unexpectedKind, offset: 3)
                 }
                 try tokenBatch.decode(bytes, header: header)
                 guard workers.dispatcher.trayTaken(tokenBatch.tray, in: session) else { return }
@@ -409,9 +410,10 @@ public actor TokenizerLoop {
 
     private func tick() {
         let now = MonotonicClock.now()
+        mirrorMetrics(now)
         workers.dispatcher.tick(now)
         ingests.side.tick(now)
-        ledger.tick(now)
+        ledger.tick(now, log: log)
         dialling.refresh(now: now, ingests, reactor: reactor) { [weak self] name, addresses in
             self?.assumeIsolated { $0.ingests.resolved(name, to: addresses) }
         }
@@ -426,7 +428,7 @@ public actor TokenizerLoop {
         ledger.commit(log: log)
         flushTrays()
         performActions()
-        ledger.flush()
+        ledger.flush(log: log)
     }
 
     private func performActions() {

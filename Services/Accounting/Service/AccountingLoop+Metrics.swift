@@ -1,0 +1,22 @@
+import Line
+import Station
+public import Telemetry
+
+extension AccountingLoop {
+    /// States accounting's counters in `registry` from now on.
+    public func publish(to registry: MetricsRegistry) {
+        mirror = MetricMirror(registry, prefix: "tokenfactory_accounting")
+    }
+
+    func mirrorMetrics(_ now: UInt64) {
+        guard let mirror, mirror.isDue(now) else { return }
+        mirror.gauge("producers", Double(link.dispatcher.peerCount), help: "Producers with a session.")
+        mirror.count("batches", counters.batches, help: "Frames of events.")
+        mirror.count("events", counters.recorded, help: "New events on disk.")
+        mirror.count("duplicates", counters.duplicates, help: "Events that were on disk already.")
+        mirror.count("conflicts", counters.conflicts, help: "Events that contradict others.")
+        mirror.count("failures", counters.failures, help: "Groups that could not be written.")
+        mirror.line(
+            "ledger_link", link.dispatcher.counters, badFrames: link.counters.badFrames, unsent: link.counters.unsent)
+    }
+}

@@ -1,0 +1,62 @@
+public import Line
+public import Settings
+public import Transport
+
+/// The settings that every station has.
+public struct StationSettings: Sendable {
+    public var name: String
+    public var log: LogSettings
+    public var spoolDirectory: String
+    public var portsFile: String?
+    /// Seconds that a station has to finish what it holds once it is told to stop.
+    public var drainSeconds: Double
+    public var spinMicroseconds: Int
+    public var line: LineSettings
+
+    /// - Parameter program: The default name.
+    public init(_ reader: inout SettingsReader, program: String) {
+        name = reader.string("name", default: program, help: "Instance name, in logs and in the ledger.")
+        log = LogSettings(&reader)
+        spoolDirectory = reader.path(
+            "spool-directory", default: ".run/spool", help: "Directory of ledger events on their way; shared, durable.")
+        portsFile = reader.optionalPath(
+            "ports-file", help: "File to write the actual addresses to, once they are served.")
+        drainSeconds = reader.double(
+            "drain-seconds", default: 25, in: 0...3600,
+            help: "After SIGTERM: how long to finish what is held; the rest is handed back.")
+        spinMicroseconds = reader.int(
+            "spin-microseconds", default: 0, in: 0...100_000,
+            help: "How long the loop looks for work before it sleeps: lower latency for a busy core.")
+        line = LineSettings()
+        line.heartbeatInterval = reader.nanoseconds(
+            "heartbeat", default: .milliseconds(250), in: .milliseconds(10)...Duration.seconds(60),
+            help: "How often the station above sends a heartbeat.")
+        line.silenceLimit = reader.nanoseconds(
+            "silence", default: .seconds(5), in: .milliseconds(100)...Duration.seconds(600),
+            help: "Silence after which a peer counts as dead.")
+        line.stepAgeLimit = reader.nanoseconds(
+            "step-age", default: .seconds(30), in: .milliseconds(100)...Duration.seconds(3600),
+            help: "Age of an engine's last step, while it holds work, after which its worker counts as hung.")
+    }
+}
+
+extension SettingsReader {
+    /// An address such as `tcp://127.0.0.1:7700`.
+    public mutating func endpoint(_ name: String, default fallback: String, help: String) -> Endpoint {
+        value(name, default: fallback, help: help) { try Endpoint($0) }
+            // A value that does not parse is noted as a problem, and nothing starts.
+            ?? .inproc(name: "none")
+    }
+
+    /// A list of addresses.
+    public mutating func endpoints(_ name: String, default fallback: [String], help: String) -> [Endpoint] {
+        list(name, default: fallback, help: help).compactMap { text in
+            do {
+                return try Endpoint(text)
+            } catch {
+                refuse(name, because: "\(error)")
+                return nil
+            }
+        }
+    }
+}

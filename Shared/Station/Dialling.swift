@@ -1,0 +1,32 @@
+import Line
+public import Transport
+
+/// Resolves the names above again every few seconds, so that either side can be scaled at any time.
+///
+/// Belongs to the actor that made it.
+public final class Dialling {
+    /// Nanoseconds between two resolutions of a name that resolves, and of one that does not.
+    private static let interval: UInt64 = 2_000_000_000
+    private static let retryInterval: UInt64 = 250_000_000
+
+    private let resolver: Resolver
+    private var due: [String: UInt64] = [:]
+
+    public init(resolver: Resolver) { self.resolver = resolver }
+
+    /// Asks for the names of `links` that are due.
+    /// - Parameter body: Gets a name's addresses, on the reactor's thread; to be passed to `links.resolved`. A name
+    ///   without addresses keeps those that it had.
+    public func refresh(
+        now: UInt64, _ links: LowerLinks, reactor: Reactor,
+        _ body: @escaping @Sendable (_ name: String, _ addresses: [String]) -> Void
+    ) {
+        for name in links.names where now >= due[name, default: 0] {
+            due[name] = now + (links.side.sessionCount == 0 ? Self.retryInterval : Self.interval)
+            resolver.resolve(name) { result in
+                guard case .success(let addresses) = result, !addresses.isEmpty else { return }
+                reactor.post { body(name, addresses) }
+            }
+        }
+    }
+}

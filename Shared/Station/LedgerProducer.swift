@@ -1,0 +1,161 @@
+public import Line
+public import Logging
+public import Spool
+public import Transport
+public import Wire
+
+/// A station's way to the ledger: events go into the spool before the frames that they conclude go out, to accounting
+/// when it is there, and leave the spool when it has acknowledged them.
+///
+/// Belongs to the actor that uses it. In a turn: `record` as things happen, `commit` before frames are sent, `flush`
+/// at the end.
+public final class LedgerProducer {
+    /// What went wrong; every field only grows.
+    public struct Counters: Sendable {
+        /// Events stated.
+        public var events: UInt64 = 0
+        /// Events that the spool did not take: lost to the ledger.
+        public var lost: UInt64 = 0
+        /// Events that accounting has on disk.
+        public var acknowledged: UInt64 = 0
+    }
+
+    public let links: LowerLinks
+    public private(set) var counters = Counters()
+
+    private var spool: Spool
+    private var turn: [LedgerEvent] = []
+    private var link: UInt32?
+    private var session: UInt32 = 0
+    private var next: UInt64 = 1
+    private var frame = FrameBuffer(capacity: 4096)
+    private var lastAcknowledged: UInt64 = 0
+    private var pendingSince: UInt64 = 0
+
+    /// Events that may be on the way at once.
+    private static let window: UInt64 = 8192
+    private static let batch = 512
+    /// Nanoseconds that events may be in the spool without being on any disk, when accounting does not take them.
+    private static let syncAfter: UInt64 = 500_000_000
+
+    /// - Parameters:
+    ///   - accounting: Accounting's ledger link.
+    ///   - role: The station's own.
+    public init(
+        spool: consuming Spool, station: StationParts, accounting: Endpoint, role: StationRole, name: String,
+        settings: LineSettings = LineSettings(), security: Security = .plain
+    ) {
+        var settings = settings
+        settings.stepAgeLimit = nil
+        links = LowerLinks(
+            station.context, reactor: station.reactor, targets: [accounting], security: security,
+            side: DialSide(role: role, epoch: station.epoch, name: name, settings: settings))
+        next = spool.acknowledged + 1
+        self.spool = spool
+    }
+
+    /// Begins to dial; see `LowerLinks.attach`.
+    public func attach(
+        onReadable: @escaping @Sendable (UInt32) -> Void,
+        onMonitor: @escaping @Sendable (UInt32, MonitorEvent) -> Void
+    ) {
+        links.attach(onReadable: onReadable, onMonitor: onMonitor)
+    }
+
+    /// Events that accounting has not acknowledged.
+    public var pending: UInt64 { spool.pending }
+
+    /// Returns when accounting has everything, or after the time: the rest stays in the spool and is adopted.
+    public func taken(withinSeconds seconds: UInt64) async {
+        let end = MonotonicClock.now() + seconds * 1_000_000_000
+        while spool.pending > 0, MonotonicClock.now() < end {
+            try? await Task.sleep(for: .milliseconds(5))
+        }
+    }
+
+    /// States an event; it is written with the others of this turn.
+    public func record(_ event: LedgerEvent) { turn.append(event) }
+
+    /// Writes the turn's events to the spool.
+    public func commit(log: Logger) {
+        guard !turn.isEmpty else { return }
+        counters.events += UInt64(turn.count)
+        do {
+            if spool.pending == 0 { pendingSince = MonotonicClock.now() }
+            try spool.append(turn)
+        } catch {
+            counters.lost += UInt64(turn.count)
+            log.critical(
+                "ledger events are lost: the spool cannot be written",
+                metadata: ["error": "\(error)", "events": "\(turn.count)"])
+        }
+        turn.removeAll(keepingCapacity: true)
+    }
+
+    /// Takes frames from accounting.
+    public func drain(_ link: UInt32, log: Logger) {
+        do {
+            try links.drain(link) { header, bytes, _, _ throws(WireError) in
+                guard header.kind == .recordAck else { throw WireError(.unexpectedKind, offset: 3) }
+                acknowledge(try Count(decoding: bytes, header: header).value, log: log)
+            }
+        } catch {
+            log.error("cannot receive from accounting", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func acknowledge(_ through: UInt64, log: Logger) {
+        let before = spool.acknowledged
+        do {
+            try spool.acknowledge(through: through)
+        } catch {
+            log.error("the spool cannot be shortened", metadata: ["error": "\(error)"])
+        }
+        counters.acknowledged += spool.acknowledged - before
+        pendingSince = MonotonicClock.now()
+    }
+
+    /// Sends what accounting does not have yet.
+    public func flush(log: Logger) {
+        links.perform { action in
+            switch action {
+            case .sessionBegan(let link, let welcome):
+                self.link = link
+                session = welcome.session
+                next = spool.acknowledged + 1
+            case .sessionEnded(let link, _, let status, _):
+                if self.link == link { self.link = nil }
+                log.info("accounting: session ended", metadata: ["reason": "\(status)"])
+            case .refused(_, let status):
+                log.warning("accounting refuses", metadata: ["reason": "\(status)"])
+            case .control, .reconnect, .windowOpened, .cancel, .probe, .drained: break
+            }
+        }
+        do {
+            while let link, next <= spool.last, next - spool.acknowledged <= Self.window,
+                let batch = try spool.unacknowledged(from: next, limit: Self.batch)
+            {
+                batch.encode(into: &frame, session: session)
+                guard links.send(&frame, on: link, session: session) == .sent else {
+                    self.link = nil
+                    break
+                }
+                next = batch.first + UInt64(batch.events.count)
+            }
+        } catch {
+            log.error("the spool cannot be read", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Lets time pass, and puts events on disk that accounting has left waiting.
+    public func tick(_ now: UInt64, log: Logger) {
+        links.side.tick(now)
+        guard spool.pending > 0, now > pendingSince + Self.syncAfter else { return }
+        pendingSince = now
+        do {
+            try spool.sync()
+        } catch {
+            log.error("the spool cannot be synced", metadata: ["error": "\(error)"])
+        }
+    }
+}
