@@ -36,6 +36,12 @@ public final class BucketHistogram: Sendable {
         observe(Double(nanoseconds) / 1e9)
     }
 
+    /// `observe` in seconds.
+    public func observe(_ duration: Duration) {
+        let (seconds, attoseconds) = duration.components
+        observe(Double(seconds) + Double(attoseconds) / 1e18)
+    }
+
     /// Counts of the buckets, not cumulative, the one above the last bound included.
     public var counts: [UInt64] {
         buckets.map(\.value)

@@ -1,0 +1,41 @@
+public import AdminDoor
+
+/// What the door needs of whoever makes the answers. All methods are called from any thread and must not block.
+public protocol CompletionBackend: Sendable {
+    /// The models that are served now.
+    func models() async -> [DoorModel]
+
+    /// Begins a request. The answer, or why there is none, goes to `stream`, from one thread at a time; whatever
+    /// happens, the stream must get `finish` once, unless it is cancelled before.
+    func submit(_ request: DoorRequest, to stream: DoorStream)
+
+    /// The client has left before the stream was finished: stop the work. At most once for a stream, at once when the
+    /// connection is gone, whether or not anything is being written. What the stream gets after that is dropped.
+    func cancel(_ stream: DoorStream)
+
+    /// The door is done with a stream: `stream.deliveredTokens` is final. Once for each submitted stream.
+    func ended(_ stream: DoorStream)
+
+    /// Passes a probe through the data path and back; bounds its own time.
+    func probe() async -> HealthReport
+}
+
+extension CompletionBackend {
+    /// Does nothing.
+    public func ended(_ stream: DoorStream) {}
+}
+
+/// A model as `/v1/models` lists it.
+public struct DoorModel: Equatable, Sendable {
+    public var id: String
+    /// Seconds since 1970.
+    public var created: Int64
+    /// Tokens; nil if not known.
+    public var contextLength: Int?
+
+    public init(id: String, created: Int64 = 0, contextLength: Int? = nil) {
+        self.id = id
+        self.created = created
+        self.contextLength = contextLength
+    }
+}
