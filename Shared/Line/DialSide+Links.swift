@@ -93,7 +93,7 @@ extension DialSide {
             counters.silences += 1
             end(index, .timedOut, reset: true)
             greetSoon(index)
-        } else if let recall = links[index].recall, time - recall.since > limit {
+        } else if let recall = links[index].recall, time - recall.since > 2 * limit {
             violate(index, .timedOut)
         }
     }

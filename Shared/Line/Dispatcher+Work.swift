@@ -59,6 +59,7 @@ extension Dispatcher {
     public mutating func finished(_ handle: UInt32, in session: SessionRef) -> UInt64? {
         guard let work = endLease(handle, in: session) else { return nil }
         counters.finished += 1
+        renewIfEmpty(Int(session.index))
         return work
     }
 
@@ -67,6 +68,7 @@ extension Dispatcher {
         guard let work = endLease(handle, in: session) else { return }
         counters.handedBack += 1
         actions.append(.lost(work: work, peer: session.peer, .handedBack))
+        renewIfEmpty(Int(session.index))
     }
 
     /// A tray was read. Counts it and acknowledges when that is due; a gap ends the session.
@@ -106,8 +108,12 @@ extension Dispatcher {
             return nil
         }
         places[work] = nil
-        if peers[index].isRenewing, peers[index].leases.count == 0 { end(index, .ok, reset: true) }
         return work
+    }
+
+    /// A session whose handles run out ends when that costs nothing; the peer says hello again.
+    private mutating func renewIfEmpty(_ index: Int) {
+        if peers[index].isRenewing, peers[index].leases.count == 0 { end(index, .ok, reset: true) }
     }
 
     /// The peer with the most room; of equals the one with the fewest leases.
