@@ -76,7 +76,7 @@ extension DialSide {
         for index in links.indices where !links[index].isRemoved {
             switch links[index].phase {
             case .down: break
-            case .idle(let helloAt): if helloAt <= time { greet(index) }
+            case .idle(let helloAt): if helloAt <= time, !isHung { greet(index) }
             case .greeting(let since): if time - since > settings.helloTimeout { greetAgain(index) }
             case .up: watch(index, pause: pause)
             }
@@ -131,7 +131,8 @@ extension DialSide {
     mutating func greetSoon(_ index: Int) {
         let due = links[index].lastHello.map { max(time, $0 + settings.helloSpacing) } ?? time
         links[index].phase = .idle(helloAt: due)
-        if due <= time { greet(index) }
+        // A session with an engine that hangs would end at its first heartbeat.
+        if due <= time, !isHung { greet(index) }
     }
 
     private mutating func greet(_ index: Int) {

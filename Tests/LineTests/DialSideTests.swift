@@ -211,18 +211,24 @@ import Wire
             ])
     }
 
-    @Test func `An engine that hangs gets no more credit until it steps`() {
-        var line = DialHarness(slots: 2, settings: LineSettings(stepAgeLimit: 100))
+    @Test func `A station whose engine hangs opens no session and grants nothing until it steps`() {
+        var line = DialHarness(slots: 3, settings: LineSettings(stepAgeLimit: 100, helloSpacing: 10))
         let first = line.join(above: 1)
+        let second = line.join(above: 2)
         _ = line.actions()
-        _ = line.take(1 << 16, on: first)
+        let work = line.take(1 << 16, on: first)
+        _ = line.take(1 << 16 | 1, on: first)
         line.now += 101
         line.dial.disconnected(first, now: line.now)
-        _ = line.actions()
-        let second = line.join(above: 2)
+        line.dial.ended(work)
+        line.dial.connected(first, now: line.now + 10)
+        line.dial.tick(line.now + 20)
         #expect(line.frames(on: second).isEmpty)
+        line.now += 20
         line.dial.stepped(now: line.now)
-        #expect(line.frames(on: second) == [.credit(Count(1))])
+        #expect(line.frames(on: second) == [.credit(Count(2))])
+        line.dial.tick(line.now)
+        #expect(line.frames(on: first).map(\.kind) == [.hello])
     }
 
     @Test func `Silence from above ends the session and begins another`() {
