@@ -160,7 +160,9 @@ let package = Package(
             "LoadGenerator", "Tools/LoadGenerator/Core",
             ["Wire", "Transport", "Line", "Station", "Telemetry", histogram, httpClient, nioCore, nioHTTP1]),
         executable("loadgen", "Tools/LoadGenerator/Main", ["LoadGenerator", argumentParser]),
-        target("FactoryKit", "Tools/Factory/Kit", ["LedgerStore", "Economics", "Transport", "Llama"], llama: true),
+        target(
+            "FactoryKit", "Tools/Factory/Kit",
+            ["LedgerStore", "Economics", "Transport", "Llama", crypto, httpClient, nioCore, nioHTTP1], llama: true),
         executable("factory", "Tools/Factory/Main", ["FactoryKit", "LedgerStore", argumentParser], llama: true),
 
         tests("WireTests", ["Wire"], resources: [.copy("Vectors")]),
@@ -179,6 +181,7 @@ let package = Package(
         tests("BatchingTests", ["Batching"]),
         tests("EnginesTests", ["Engines", "Batching", "Llama"], llama: true),
         tests("LedgerStoreTests", ["LedgerStore", "Wire", "Economics"]),
+        tests("FactoryKitTests", ["FactoryKit", "LedgerStore"], llama: true),
         tests("LoadGeneratorTests", ["LoadGenerator", "Transport", "Wire"]),
     ]
 )

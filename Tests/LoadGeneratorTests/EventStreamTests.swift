@@ -32,6 +32,11 @@ struct EventStreamTests {
         #expect(usage?.tokens == 5)
         #expect(usage?.cachedTokens == 3)
         #expect(chunk(#"{"error":{"message":"no","type":"x"}}"#)?.error == "no")
+        let hops = chunk(
+            #"{"choices":[],"hops":[{"station":"inference-worker","phase":"first-token","received_ns":5,"begun_ns":6,"#
+                + #""sent_ns":7,"uncertainty_us":0}]}"#)?.hops
+        #expect(hops?.first?.station == .inferenceWorker && hops?.first?.phase == .firstToken)
+        #expect(hops?.first?.receivedAt == 5 && hops?.first?.begunAt == 6 && hops?.first?.sentAt == 7)
         #expect(chunk("no JSON", keepsText: true) == nil)
     }
 

@@ -84,16 +84,16 @@ struct CompletionChunk: Equatable {
     private struct Hop: Decodable {
         var station: String
         var phase: String
-        var receivedAt: UInt64
-        var begunAt: UInt64
-        var sentAt: UInt64
+        var receivedNs: UInt64
+        var begunNs: UInt64
+        var sentNs: UInt64
 
         var record: HopRecord? {
             guard let station = StationRole.allCases.first(where: { $0.name == station || "\($0)" == station }),
                 let phase = HopPhase.allCases.first(where: { $0.name == phase || "\($0)" == phase })
             else { return nil }
             return HopRecord(
-                handle: 0, station: station, phase: phase, receivedAt: receivedAt, begunAt: begunAt, sentAt: sentAt)
+                handle: 0, station: station, phase: phase, receivedAt: receivedNs, begunAt: begunNs, sentAt: sentNs)
         }
     }
 }

@@ -1,0 +1,34 @@
+import ArgumentParser
+import FactoryKit
+import LedgerStore
+
+extension ReportGrouping: @retroactive ExpressibleByArgument {}
+
+struct ReportCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "report", abstract: "Tokens and money by tenant, model and worker, from the ledger.")
+
+    @OptionGroup var ledger: LedgerOptions
+    @Option(help: "tenant, model or worker; default: all three.") var by: ReportGrouping?
+
+    func run() throws {
+        let reader = try LedgerReader(path: ledger.path)
+        let tables = try (by.map { [$0] } ?? ReportGrouping.allCases).map { grouping in
+            "\(LedgerView.table(try reader.report(by: grouping)))"
+        }
+        say(tables.joined(separator: "\n\n"))
+    }
+}
+
+struct Audit: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Proves the ledger from its database alone.", discussion: "Exit status 1 if anything is wrong in it.")
+
+    @OptionGroup var ledger: LedgerOptions
+
+    func run() throws {
+        let result = try LedgerReader(path: ledger.path).audit()
+        say(LedgerView.text(result))
+        guard result.passed else { throw ExitCode(1) }
+    }
+}
