@@ -37,8 +37,8 @@ public struct APIKeys: Sendable {
 
     init(parsing text: String, path: String) throws(LoadError) {
         var tenants: [[UInt8]: String] = [:]
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-            let words = line.split { $0 == " " || $0 == "\t" || $0 == "\r" }
+        for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
+            let words = line.split { $0 == " " || $0 == "\t" }
             guard let first = words.first, !first.hasPrefix("#") else { continue }
             func bad(_ reason: String) -> LoadError { .badLine(path: path, line: index + 1, reason: reason) }
             guard words.count == 2 else { throw bad("a line is a hash and a tenant") }

@@ -10,9 +10,9 @@ struct BodyCollector {
 
     let limit: Int
 
-    /// The body, or nil if it is larger than the limit.
+    /// The body, or nil if it is larger than the limit; then it has been read all the same, up to our patience.
     func collect(_ request: Request) async throws -> [UInt8]? {
-        if let length = Self.contentLength(request), length > limit { return nil }
+        if Self.isEndless(request), Self.contentLength(request) != nil { return nil }
         var bytes: [UInt8] = []
         var total = 0
         for try await part in request.body {
@@ -25,6 +25,12 @@ struct BodyCollector {
             }
         }
         return total <= limit ? bytes : nil
+    }
+
+    /// Reads a body that nobody wants, so that the client is done sending when it gets the answer.
+    static func drop(_ request: Request) async throws {
+        guard !isEndless(request) else { return }
+        for try await _ in request.body {}
     }
 
     /// Whether what is left of the body is too much to read and drop.

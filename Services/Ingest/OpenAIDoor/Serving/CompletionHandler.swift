@@ -39,7 +39,6 @@ struct CompletionHandler<Backend: CompletionBackend>: Sendable {
         to request: Request, form: RequestReader.Form, id: DoorRequestID, tenant: String, route: Route,
         context: DoorContext
     ) async throws -> Response {
-        try checkContentType(request)
         guard let bytes = try await BodyCollector(limit: configuration.bodyLimit).collect(request) else {
             let message = "The body is larger than \(configuration.bodyLimit) bytes."
             throw APIError(status: 413, message: message, code: "request_too_large")
@@ -71,15 +70,6 @@ struct CompletionHandler<Backend: CompletionBackend>: Sendable {
             try await answer(body, form: form, work: work)
         } onCancel: {
             stream.cancel()
-        }
-    }
-
-    /// Demands JSON by name: what a page of another origin may send without asking is text or a form.
-    private func checkContentType(_ request: Request) throws(APIError) {
-        let type = request.headers[.contentType].map { $0.prefix { $0 != ";" }.lowercased() } ?? ""
-        guard type.split(separator: " ") == ["application/json"] else {
-            throw APIError(
-                status: 415, message: "Content-Type must be application/json.", code: "unsupported_media_type")
         }
     }
 

@@ -16,18 +16,18 @@ struct DoorResponder<Backend: CompletionBackend>: HTTPResponder {
         let path = request.uri.path
         if request.method == .get, let response = await admin.response(to: path) { return response }
         let route = Route(path)
-        let id: DoorRequestID
+        var id = configuration.makeID()
+        var isBodyRead = false
         do {
-            id = try requestID(of: request) ?? configuration.makeID()
-        } catch {
-            return response(to: request, error, id: configuration.makeID(), route, context)
-        }
-        do {
+            if let chosen = try requestID(of: request) { id = chosen }
             switch (route, request.method) {
             case (.chatCompletions, .post), (.completions, .post):
-                let form: RequestReader.Form = route == .chatCompletions ? .chat : .text
+                let tenant = try tenant(of: request)
+                try checkContentType(request)
+                isBodyRead = true
                 return try await completions.respond(
-                    to: request, form: form, id: id, tenant: try tenant(of: request), route: route, context: context)
+                    to: request, form: route == .chatCompletions ? .chat : .text, id: id, tenant: tenant,
+                    route: route, context: context)
             case (.models, .get):
                 _ = try tenant(of: request)
                 return json(ModelsWriter.list(await backend.models()), id: id, route)
@@ -44,7 +44,17 @@ struct DoorResponder<Backend: CompletionBackend>: HTTPResponder {
                     status: 405, message: "\(request.method.rawValue) is not allowed here.", code: "method_not_allowed")
             }
         } catch let error as APIError {
+            if !isBodyRead { try await BodyCollector.drop(request) }
             return response(to: request, error, id: id, route, context)
+        }
+    }
+
+    /// Demands JSON by name: what a page of another origin may send without asking is text or a form.
+    private func checkContentType(_ request: Request) throws(APIError) {
+        let type = request.headers[.contentType].map { $0.prefix { $0 != ";" }.lowercased() } ?? ""
+        guard type.split(separator: " ") == ["application/json"] else {
+            throw APIError(
+                status: 415, message: "Content-Type must be application/json.", code: "unsupported_media_type")
         }
     }
 
