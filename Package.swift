@@ -182,6 +182,6 @@ let package = Package(
         tests("EnginesTests", ["Engines", "Batching", "Llama"], llama: true),
         tests("LedgerStoreTests", ["LedgerStore", "Wire", "Economics"]),
         tests("FactoryKitTests", ["FactoryKit", "LedgerStore"], llama: true),
-        tests("LoadGeneratorTests", ["LoadGenerator", "Transport", "Wire"]),
+        tests("LoadGeneratorTests", ["LoadGenerator", "Line", "Station", "Transport", "Wire"]),
     ]
 )

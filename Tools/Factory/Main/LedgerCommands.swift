@@ -2,14 +2,12 @@ import ArgumentParser
 import FactoryKit
 import LedgerStore
 
-extension ReportGrouping: @retroactive ExpressibleByArgument {}
-
 struct ReportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "report", abstract: "Tokens and money by tenant, model and worker, from the ledger.")
 
     @OptionGroup var ledger: LedgerOptions
-    @Option(help: "tenant, model or worker; default: all three.") var by: ReportGrouping?
+    @Option(help: "tenant, model or worker; default: all three.", transform: grouping) var by: ReportGrouping?
 
     func run() throws {
         let reader = try LedgerReader(path: ledger.path)
@@ -18,6 +16,13 @@ struct ReportCommand: ParsableCommand {
         }
         say(tables.joined(separator: "\n\n"))
     }
+}
+
+private func grouping(_ text: String) throws -> ReportGrouping {
+    guard let grouping = ReportGrouping(rawValue: text) else {
+        throw ValidationError("--by is tenant, model or worker.")
+    }
+    return grouping
 }
 
 struct Audit: ParsableCommand {

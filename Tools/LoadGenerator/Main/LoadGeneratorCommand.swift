@@ -95,12 +95,13 @@ struct LoadGeneratorCommand: AsyncParsableCommand {
         }
 
         let door = try await openDoor()
-        let served: String
-        if let model { served = model } else { served = try await door.servedModel() }
-        let bar = ProgressBar(total: settings.requests)
-        let run = LoadRun(settings: settings, prompts: source, door: door, model: served) { bar.show($0) }
-        let report = await run.perform()
-        bar.clear()
+        let report: LoadReport
+        do {
+            report = try await send(settings, source, through: door)
+        } catch {
+            await door.close()
+            throw error
+        }
         await door.close()
 
         var accounted: LedgerCheck.Result?
@@ -109,6 +110,18 @@ struct LoadGeneratorCommand: AsyncParsableCommand {
         }
         try show(report, source, accounted)
         guard report.isFlawless, accounted?.isFlawless ?? true else { throw ExitCode(1) }
+    }
+
+    private func send(
+        _ settings: LoadSettings, _ source: PromptSource, through door: any LoadDoor
+    ) async throws -> LoadReport {
+        let served: String
+        if let model { served = model } else { served = try await door.servedModel() }
+        let bar = ProgressBar(total: settings.requests)
+        let run = LoadRun(settings: settings, prompts: source, door: door, model: served) { bar.show($0) }
+        let report = await run.perform()
+        bar.clear()
+        return report
     }
 
     private func openDoor() async throws -> any LoadDoor {
