@@ -70,6 +70,11 @@ public struct Spool: ~Copyable, Sendable {
         loaded = found.loaded
     }
 
+    deinit {
+        // Closing alone would leave the lock with a child process that was forked meanwhile and has not closed its copy.
+        flock(lock.fileDescriptor, LOCK_UN)
+    }
+
     // MARK: The producer's side
 
     /// Writes the events and returns the number of the last.

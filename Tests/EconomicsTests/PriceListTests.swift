@@ -25,7 +25,8 @@ import Testing
     }
 
     @Test func theSampleFileIsAsDocumented() throws {
-        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        let root = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath().deletingLastPathComponent()
+            .deletingLastPathComponent()
             .deletingLastPathComponent()
         let list = try PriceList(contentsOf: root.appendingPathComponent("config/prices.json").path)
         #expect(list.price(of: "any") == PriceList.illustrative.price(of: "any"))
