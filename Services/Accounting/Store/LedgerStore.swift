@@ -69,7 +69,10 @@ public final class LedgerStore: Sendable {
         do {
             var configuration = Configuration()
             configuration.busyMode = .timeout(settings.lockTimeoutSeconds)
-            configuration.prepareDatabase { db in try db.execute(sql: "PRAGMA synchronous = FULL") }
+            configuration.prepareDatabase { db in
+                // Names are random: the index of names wants memory, and each checkpoint writes much of it.
+                try db.execute(sql: "PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 8192")
+            }
             let pool = try DatabasePool(path: path, configuration: configuration)
             try pool.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA synchronous = FULL") }
             let version = try pool.read { db in try Int64.fetchOne(db, sql: "PRAGMA user_version") ?? 0 }
