@@ -34,6 +34,7 @@ let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
@@ -95,7 +96,7 @@ let package = Package(
         target("Station", "Shared/Station", ["Wire", "Transport", "Line", "Spool", "Telemetry", logging]),
         target(
             "Launch", "Shared/Launch",
-            ["Settings", "Line", "Transport", logging, lifecycle]),
+            ["Settings", "Line", "Transport", logging, lifecycle, unixSignals]),
         target("Spool", "Shared/Spool", ["Wire"]),
         target("Telemetry", "Shared/Telemetry", ["Wire"]),
         target("Economics", "Shared/Economics"),
@@ -115,7 +116,7 @@ let package = Package(
         executable(
             "ingest", "Services/Ingest/Main",
             [
-                "Launch", "Line", "Transport", "Station", "Spool", "Telemetry", "IngestService", "OpenAIDoor",
+                "Launch", "Wire", "Line", "Transport", "Station", "Spool", "Telemetry", "IngestService", "OpenAIDoor",
                 "AdminDoor", "Settings", "Economics", logging, lifecycle,
             ]),
 
@@ -126,7 +127,7 @@ let package = Package(
         executable(
             "tokenizer", "Services/Tokenizer/Main",
             [
-                "Launch", "Line", "Llama", "Transport", "Station", "Spool", "Telemetry", "TokenizerService",
+                "Launch", "Wire", "Line", "Llama", "Transport", "Station", "Spool", "Telemetry", "TokenizerService",
                 "Tokenization", "AdminDoor", "Settings", logging, lifecycle,
             ], llama: true),
 
@@ -138,7 +139,7 @@ let package = Package(
         executable(
             "inference-worker", "Services/InferenceWorker/Main",
             [
-                "Launch", "Line", "Transport", "Station", "Spool", "Telemetry", "Llama", "WorkerService", "Engines",
+                "Launch", "Wire", "Line", "Transport", "Station", "Spool", "Telemetry", "Llama", "WorkerService", "Engines",
                 "Batching", "AdminDoor", "Settings", logging, lifecycle,
             ], llama: true),
 
@@ -152,7 +153,7 @@ let package = Package(
         executable(
             "accounting", "Services/Accounting/Main",
             [
-                "Launch", "Line", "Transport", "Station", "Spool", "Telemetry", "AccountingService", "LedgerStore",
+                "Launch", "Wire", "Line", "Transport", "Station", "Spool", "Telemetry", "AccountingService", "LedgerStore",
                 "Economics", "AdminDoor", "Settings", logging, lifecycle,
             ]),
 

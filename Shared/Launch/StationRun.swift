@@ -1,5 +1,6 @@
 public import Logging
 public import ServiceLifecycle
+import UnixSignals
 
 /// A station's loop as a service: starts, waits for the end, drains.
 public struct StationRun: Service {
@@ -31,13 +32,12 @@ public struct StationRun: Service {
 ///   - services: The last is stopped first.
 /// - Returns: The process's exit status.
 public func runStation(_ services: [any Service], logger: Logger) async -> Int32 {
-    var configuration = ServiceGroupConfiguration(
+    let configuration = ServiceGroupConfiguration(
         services: services.map {
             .init(
                 service: $0, successTerminationBehavior: .gracefullyShutdownGroup,
                 failureTerminationBehavior: .cancelGroup)
         }, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
-    configuration.cancellationSignals = []
     do {
         try await ServiceGroup(configuration: configuration).run()
         return 0

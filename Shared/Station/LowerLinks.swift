@@ -102,7 +102,7 @@ public final class LowerLinks {
             let now = MonotonicClock.now()
             do throws(WireError) {
                 let header = try FrameHeader.decode(message.bytes)
-                if let frame = try ControlFrame(decoding: message.bytes, header: header) {
+                if let frame = try ControlFrame.decode(message.bytes, header: header) {
                     side.received(frame, on: link, header: header, now: now)
                 } else if side.accepts(header, on: link, now: now) {
                     try onWork(header, message.bytes, link, now)

@@ -59,7 +59,7 @@ public final class UpperLink {
                 let header = try FrameHeader.decode(routed.message.bytes)
                 // A cancel from below is a client's, and its owner's to handle.
                 if header.kind != .cancel,
-                    let frame = try ControlFrame(decoding: routed.message.bytes, header: header)
+                    let frame = try ControlFrame.decode(routed.message.bytes, header: header)
                 {
                     dispatcher.received(frame, from: routed.peer.raw, header: header, now: now)
                 } else if let session = dispatcher.accepts(header, from: routed.peer.raw, now: now) {

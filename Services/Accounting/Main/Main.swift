@@ -12,6 +12,7 @@ import Spool
 import Station
 import Telemetry
 import Transport
+import Wire
 
 /// All settings of accounting.
 struct AccountingSettings {

@@ -21,8 +21,8 @@ public struct LedgerUpkeep: Service {
     }
 
     /// Works every `interval` until the group shuts down.
-    public func run() async throws {
-        try await cancelWhenGracefulShutdown {
+    public func run() async {
+        await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
                 await withCheckedContinuation { continuation in
                     writer.maintain { store in

@@ -17,13 +17,16 @@ public struct LlamaEngine: ~Copyable, Engine, Sendable {
         public var flashAttention: LlamaContext.FlashAttention
         /// Note how near to a tie each choice was.
         public var notesMargin: Bool
+        /// Compute steps so that the CPU's kernels treat a token alike in every batch: see ``StepDivision``. nil: if
+        /// libllama has no other device.
+        public var dividesSteps: Bool?
         /// Lets another thread end a step that runs on the CPU.
         public var abortFlag: LlamaAbortFlag?
 
         public init(
             contextCells: Int, maximumSequences: Int, maximumStepTokens: Int = 512, threads: Int,
             batchThreads: Int? = nil, flashAttention: LlamaContext.FlashAttention = .automatic,
-            notesMargin: Bool = false, abortFlag: LlamaAbortFlag? = nil
+            notesMargin: Bool = false, dividesSteps: Bool? = nil, abortFlag: LlamaAbortFlag? = nil
         ) {
             self.contextCells = contextCells
             self.maximumSequences = maximumSequences
@@ -32,6 +35,7 @@ public struct LlamaEngine: ~Copyable, Engine, Sendable {
             self.batchThreads = batchThreads ?? threads
             self.flashAttention = flashAttention
             self.notesMargin = notesMargin
+            self.dividesSteps = dividesSteps
             self.abortFlag = abortFlag
         }
     }
@@ -41,6 +45,7 @@ public struct LlamaEngine: ~Copyable, Engine, Sendable {
     private var context: LlamaContext
     private var batch: LlamaBatch
     private var sampler: Sampler
+    private var division: StepDivision
 
     /// Blocks until the KV cache is there.
     public init(model: LlamaModel, options: Options) throws(LlamaError) {
@@ -55,6 +60,8 @@ public struct LlamaEngine: ~Copyable, Engine, Sendable {
         sampler = Sampler(
             vocabularySize: model.vocabulary.count, endOfGeneration: model.vocabulary.endOfGenerationTokens,
             notesMargin: options.notesMargin)
+        let divides = options.dividesSteps ?? LlamaBackend.devices.allSatisfy { $0.hasPrefix("CPU") }
+        division = divides ? StepDivision() : StepDivision(smallCall: batch.capacity, longRun: batch.capacity)
         name = "llama.cpp \(model.description)"
         sharesPrefixes = Self.cutsSequences(&context, &batch)
     }
@@ -71,18 +78,35 @@ public struct LlamaEngine: ~Copyable, Engine, Sendable {
     public mutating func step(_ plan: borrowing StepPlan, into result: inout StepResult) throws(EngineError) {
         result.clear()
         for operation in plan.operations { try perform(operation) }
-        batch.clear()
         guard plan.tokens.count <= batch.capacity else {
             throw .failed("a step of \(plan.tokens.count) tokens is over the limit of \(batch.capacity)")
         }
-        for token in plan.tokens {
+        let unset = SampledToken(token: 0)
+        for _ in plan.samples { result.samples.append(unset) }
+        division.divide(plan)
+        for call in division.calls {
+            try Self.compute(
+                division.order[call], of: plan, in: &context, batch: &batch, sampler: &sampler, into: &result)
+        }
+    }
+
+    /// Computes some of a step's tokens, and chooses what follows those that want it.
+    private static func compute(
+        _ entries: ArraySlice<StepDivision.Entry>, of plan: borrowing StepPlan, in context: inout LlamaContext,
+        batch: inout LlamaBatch, sampler: inout Sampler, into result: inout StepResult
+    ) throws(EngineError) {
+        batch.clear()
+        for entry in entries {
+            let token = plan.tokens[entry.token]
             batch.add(
                 token: token.token, position: token.position, sequence: token.sequence,
                 wantLogits: token.wantsLogits)
         }
-        try Self.decode(batch, in: &context)
-        for sample in plan.samples {
-            result.samples.append(try Self.sample(sample, of: plan, in: &context, with: &sampler))
+        try decode(batch, in: &context)
+        for (row, entry) in entries.enumerated() {
+            guard let index = entry.sample else { continue }
+            result.samples[index] = try sample(
+                plan.samples[index], row: row, of: plan, in: &context, with: &sampler)
         }
     }
 
@@ -110,12 +134,12 @@ public struct LlamaEngine: ~Copyable, Engine, Sendable {
     }
 
     private static func sample(
-        _ request: SampleRequest, of plan: borrowing StepPlan, in context: inout LlamaContext,
+        _ request: SampleRequest, row: Int, of plan: borrowing StepPlan, in context: inout LlamaContext,
         with sampler: inout Sampler
     ) throws(EngineError) -> SampledToken {
         let sequence = plan.tokens[request.entry].sequence
-        let choice = context.withLogits(request.entry) { row in
-            sampler.sample(row, for: request, history: plan.history.span.extracting(request.history))
+        let choice = context.withLogits(row) { logits in
+            sampler.sample(logits, for: request, history: plan.history.span.extracting(request.history))
         }
         guard let choice else { throw .failed("llama_decode left no logits for sequence \(sequence)") }
         guard let token = choice else { throw .noFiniteLogit(sequence: sequence) }

@@ -1,6 +1,6 @@
 import AdminDoor
 import Batching
-import Engines
+public import Engines
 import Foundation
 import Launch
 import Line
@@ -11,7 +11,8 @@ import Spool
 import Station
 import Telemetry
 import Transport
-import WorkerService
+import Wire
+public import WorkerService
 
 /// Which engine computes.
 enum EngineKind: String, CaseIterable {
@@ -80,7 +81,7 @@ struct WorkerSettings {
     }
 }
 
-extension EngineRunner: @retroactive EngineControl {}
+extension EngineRunner: EngineControl {}
 
 @main
 enum Main {
@@ -161,11 +162,9 @@ enum Main {
                     batchThreads: settings.threads))
             let length = min(contextLength, model.trainedContextLength)
             logger.info("engine", metadata: ["engine": "\(engine.name)", "context": "\(length)"])
-            runner.start(
-                engine,
-                settings: SchedulerSettings(
-                    for: engine, tokenBudget: settings.stepTokens, maximumRunning: settings.slots,
-                    contextLength: length))
+            let limits = SchedulerSettings(
+                for: engine, tokenBudget: settings.stepTokens, maximumRunning: settings.slots, contextLength: length)
+            runner.start(engine, settings: limits)
             return length
         case .simulated:
             let vocabulary = try LlamaModel(path: settings.model, vocabularyOnly: true).vocabulary
@@ -177,11 +176,10 @@ enum Main {
                     endOfGeneration: vocabulary.endOfGenerationTokens, maximumSequences: settings.slots,
                     maximumStepTokens: max(settings.stepTokens, 2 * settings.slots)))
             logger.info("engine", metadata: ["engine": "\(engine.name)", "context": "\(contextLength)"])
-            runner.start(
-                engine,
-                settings: SchedulerSettings(
-                    for: engine, tokenBudget: max(settings.stepTokens, 2 * settings.slots),
-                    maximumRunning: settings.slots, contextLength: contextLength))
+            let limits = SchedulerSettings(
+                for: engine, tokenBudget: max(settings.stepTokens, 2 * settings.slots),
+                maximumRunning: settings.slots, contextLength: contextLength)
+            runner.start(engine, settings: limits)
             return contextLength
         }
     }

@@ -10,6 +10,7 @@ import Spool
 import Station
 import Telemetry
 import Transport
+import Wire
 
 /// All settings of the ingest.
 struct IngestSettings {
@@ -69,10 +70,9 @@ enum Main {
         var door = DoorConfiguration(address: settings.http, keys: settings.keys)
         door.bodyLimit = settings.bodyLimit
         try door.checkExposure()
-        if settings.keys == nil, case .tcp(let host, let port) = settings.clientDoor,
-            !DoorAddress(host: host, port: Int(port)).isLoopback
-        {
-            throw DoorConfiguration.Exposed(address: DoorAddress(host: host, port: Int(port)))
+        if case .tcp(let host, let port) = settings.clientDoor {
+            // Both doors are held to the same rule.
+            try DoorConfiguration(address: DoorAddress(host: host, port: Int(port)), keys: settings.keys).checkExposure()
         }
         let station = try StationParts(name: "ingest", spinMicroseconds: UInt64(settings.station.spinMicroseconds))
         let ledger = LedgerProducer(

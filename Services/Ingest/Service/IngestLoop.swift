@@ -72,6 +72,8 @@ public actor IngestLoop {
     private var textBatch = TextBatch()
     private var frame = FrameBuffer(capacity: 4096)
     private var random = SystemRandomNumberGenerator()
+    /// Tokenizers with a session, and those whose leases are just being told as lost.
+    private var tokenizerPeers: [UInt64: PeerInfo] = [:]
     private var probes: [UInt64: CheckedContinuation<Bool, Never>] = [:]
     private var lastProbe: UInt64 = 0
     private var isDraining = false
@@ -365,11 +367,12 @@ public actor IngestLoop {
         }
     }
 
-    private func lost(_ work: UInt64, _ reason: LossReason) {
+    private func lost(_ work: UInt64, by tokenizer: PeerInfo?, _ reason: LossReason) {
         guard let request = requests[work] else { return }
         if case .sessionEnded = reason {
             var event = event(.lostAttempt, request)
             event.outcome = .lost
+            event.producer = tokenizer?.epoch ?? 0
             event.producedTokens = request.receivedInAttempt
             ledger.record(event)
         }
@@ -451,11 +454,13 @@ public actor IngestLoop {
         switch action {
         case .control: break
         case .dispatch(let work, let session, let handle): dispatch(work, to: session, handle: handle)
-        case .lost(let work, _, let reason): lost(work, reason)
+        case .lost(let work, let peer, let reason): lost(work, by: tokenizerPeers[peer], reason)
         case .peerUp(let peer):
+            tokenizerPeers[peer.session.peer] = peer
             log.info("ingest: tokenizer joined", metadata: ["tokenizer": "\(peer.name)", "model": "\(peer.model)"])
             if clients.dispatcher.model.isEmpty { clients.dispatcher.model = peer.model }
         case .peerDown(let peer, let status):
+            if tokenizerPeers[peer.session.peer]?.session == peer.session { tokenizerPeers[peer.session.peer] = nil }
             log.info("ingest: tokenizer left", metadata: ["tokenizer": "\(peer.name)", "reason": "\(status)"])
         case .probeReply(_, let number): answer(probe: number, true)
         }

@@ -11,6 +11,7 @@ import Telemetry
 import TokenizerService
 import Tokenization
 import Transport
+import Wire
 
 /// All settings of the tokenizer.
 struct TokenizerSettings {

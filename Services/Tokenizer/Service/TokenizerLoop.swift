@@ -70,6 +70,8 @@ public actor TokenizerLoop {
     private var tokenBatch = TokenBatch()
     private var frame = FrameBuffer(capacity: 4096)
     var text: [UInt8] = []
+    /// Workers with a session, and those whose leases are just being told as lost.
+    private var workerPeers: [UInt64: PeerInfo] = [:]
     private var probes: [UInt64: (link: UInt32, number: UInt64)] = [:]
     private var lastProbe: UInt64 = 0
     private var drained: [CheckedContinuation<Void, Never>] = []
@@ -179,7 +181,7 @@ public actor TokenizerLoop {
     private func take(_ encode: Encode, on link: UInt32, now: UInt64) {
         guard case .accepted(let work) = ingests.side.accept(encode.handle, on: link, now: now) else { return }
         counters.requests += 1
-        var stream = AnswerStream(encode, upperWork: work, receivedAt: now)
+        let stream = AnswerStream(encode, upperWork: work, receivedAt: now)
         stream.stamps.downBegun = MonotonicClock.now()
         let key = streams.insert(stream)
         streamByUpperWork[work] = key
@@ -372,17 +374,17 @@ public actor TokenizerLoop {
         }
     }
 
-    private func lost(_ key: UInt64, peer: UInt64, _ reason: LossReason) {
+    private func lost(_ key: UInt64, by worker: PeerInfo?, _ reason: LossReason) {
         guard let stream = streams[key] else { return }
         if case .sessionEnded = reason {
             counters.lostAttempts += 1
             ledger.record(
                 LedgerEvent(
                     kind: .lostAttempt, requestID: stream.requestID, ingestAttempt: stream.ingestAttempt,
-                    tokenizerAttempt: stream.attempt, producerRole: .tokenizer, producer: epoch, outcome: .lost,
+                    tokenizerAttempt: stream.attempt, producerRole: .tokenizer, producer: worker?.epoch ?? 0, outcome: .lost,
                     promptTokens: UInt32(stream.prompt.count), cachedTokens: stream.cachedTokens,
                     producedTokens: stream.receivedInAttempt, wallTime: WallClock.now(), tenant: stream.tenant,
-                    model: stream.model, worker: lostPeerName))
+                    model: stream.model, worker: worker?.name ?? ""))
         }
         if stream.isAnswered {
             streams.remove(key)
@@ -396,7 +398,6 @@ public actor TokenizerLoop {
     }
 
     private static let maximumAttempts: UInt16 = 16
-    private var lostPeerName = ""
 
     /// Ends the worker's part of a stream that needs no more of it.
     func cancelBelow(_ key: UInt64) {
@@ -451,11 +452,12 @@ public actor TokenizerLoop {
         case .control: break
         case .dispatch(let work, let session, let handle): dispatch(work, to: session, handle: handle)
         case .lost(let work, let peer, let reason):
-            lostPeerName = workers.dispatcher.info(of: peer)?.name ?? ""
-            lost(work, peer: peer, reason)
+            lost(work, by: workerPeers[peer], reason)
         case .peerUp(let peer):
+            workerPeers[peer.session.peer] = peer
             log.info("tokenizer: worker joined", metadata: ["worker": "\(peer.name)", "slots": "\(peer.slots)"])
         case .peerDown(let peer, let status):
+            if workerPeers[peer.session.peer]?.session == peer.session { workerPeers[peer.session.peer] = nil }
             log.info("tokenizer: worker left", metadata: ["worker": "\(peer.name)", "reason": "\(status)"])
         case .probeReply(_, let number):
             if let probe = probes.removeValue(forKey: number) { ingests.side.probeReply(probe.number, on: probe.link) }
