@@ -164,7 +164,12 @@ class Cluster:
         return await_state(f"request {request_id} is in the ledger", probe)
 
     def audit(self):
-        """Runs `factory audit` on the ledger; returns its output, fails when it finds anything."""
+        """Runs `factory audit` once no event is on its way; returns its output, fails when it finds anything."""
+        keys = {"ingest": "http", "tokenizer": "admin", "inference-worker": "admin"}
+        producers = [p for p in self.processes.values() if p.alive and p.program in keys]
+        await_state("all events are in the ledger", lambda: all(
+            value == 0 for p in producers for name, value in self.metrics(p, keys[p.program]).items()
+            if name.endswith("ledger_events_pending")))
         run = subprocess.run([str(BIN / "factory"), "audit", "--database", str(self.database)], capture_output=True,
                              text=True)
         assert run.returncode == 0, run.stdout + run.stderr

@@ -68,6 +68,7 @@ private struct RequestAnswer: Encodable {
         tenant = summary.tenant
         model = summary.model
         state = "\(summary.status)"
+        outcome = summary.outcome.map { "\($0)" }
         prompt_tokens = summary.promptTokens
         cached_tokens = summary.cachedTokens
         produced_tokens = summary.producedTokens

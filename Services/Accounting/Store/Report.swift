@@ -64,6 +64,8 @@ public struct RequestSummary: Equatable, Sendable {
     public var tenant: String
     public var model: String
     public var status: RequestStatus
+    /// Why it ended, by the event that ended it; nil while nobody has resolved it, and when it expired.
+    public var outcome: FinishReason?
     /// When its first event came, in nanoseconds since 1970.
     public var openedAt: Int64
     /// The worst case that was reserved.

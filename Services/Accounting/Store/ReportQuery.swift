@@ -94,12 +94,17 @@ enum ReportQuery {
         let low = EntryName.key(requestID: id, tenant: "").prefix(16)
         return try Row.fetchAll(
             db,
-            sql: "SELECT * FROM request WHERE key >= ? AND key < ? ORDER BY tenant",
+            sql: """
+                SELECT request.*, event.body AS end_body FROM request LEFT JOIN event ON event.sequence = ended_by
+                WHERE key >= ? AND key < ? ORDER BY tenant
+                """,
             arguments: [Data(low), Data(low) + [0xff, 0xff, 0xff, 0xff]]
         ).map { row in
-            RequestSummary(
+            let end: Data? = row["end_body"]
+            return RequestSummary(
                 requestID: id, tenant: row["tenant"], model: row["model"],
-                status: RequestStatus(rawValue: row["state"]) ?? .reserved, openedAt: row["opened_at"],
+                status: RequestStatus(rawValue: row["state"]) ?? .reserved,
+                outcome: end.flatMap(EventBody.decode)?.outcome, openedAt: row["opened_at"],
                 reserved: Money(nanodollars: row["reserved"]), amount: Money(nanodollars: row["amount"]),
                 promptTokens: row["prompt"], cachedTokens: row["cached"], producedTokens: row["produced"],
                 deliveredTokens: row["delivered"], billedTokens: row["billed"], wastedTokens: row["wasted"],
