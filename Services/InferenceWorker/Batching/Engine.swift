@@ -12,6 +12,8 @@ public protocol Engine: ~Copyable, Sendable {
     var maximumStepTokens: Int { get }
     /// Whether sequences can be copied, and cut at any position; without it no prefix is used again.
     var sharesPrefixes: Bool { get }
+    /// Cells that finished requests may keep without slowing steps down much.
+    var affordableRetainedCells: Int { get }
 
     func isEndOfGeneration(_ token: UInt32) -> Bool
 
@@ -27,4 +29,8 @@ public enum EngineError: Error, Equatable, Sendable {
     case noFiniteLogit(sequence: Int32)
     case stopped
     case failed(String)
+}
+
+extension Engine where Self: ~Copyable {
+    public var affordableRetainedCells: Int { contextCells }
 }

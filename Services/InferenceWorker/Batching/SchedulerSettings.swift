@@ -43,7 +43,8 @@ public struct SchedulerSettings: Equatable, Sendable {
         self.init(
             tokenBudget: min(tokenBudget, engine.maximumStepTokens), contextCells: engine.contextCells,
             maximumSequences: engine.maximumSequences, maximumRunning: maximumRunning, contextLength: contextLength,
-            vocabularySize: engine.vocabularySize, retainedCells: engine.sharesPrefixes ? retainedCells : 0)
+            vocabularySize: engine.vocabularySize,
+            retainedCells: engine.sharesPrefixes ? retainedCells ?? engine.affordableRetainedCells : 0)
     }
 
     /// The same, with every limit in the range that scheduling needs.
