@@ -98,12 +98,6 @@ enum Main {
         let drainSeconds = settings.station.drainSeconds
         return await runStation(
             [
-                StationRun(
-                    start: {
-                        await loop.start()
-                        try await ports.note("client-door", "\(loop.clientDoor)")
-                        try await ports.note("tokenizer-link", "\(loop.tokenizerLink)")
-                    }, drain: { await loop.drain(boundSeconds: drainSeconds) }),
                 OpenAIDoor(door, backend: LineBackend(loop), metrics: metrics, logger: logger) { address in
                     Task {
                         do { try await ports.note("http", "\(address)") } catch {
@@ -111,6 +105,13 @@ enum Main {
                         }
                     }
                 },
+                // Stopped first: it ends what is held, or gives it up at its bound, and the door then has nothing open.
+                StationRun(
+                    start: {
+                        await loop.start()
+                        try await ports.note("client-door", "\(loop.clientDoor)")
+                        try await ports.note("tokenizer-link", "\(loop.tokenizerLink)")
+                    }, drain: { await loop.drain(boundSeconds: drainSeconds) }),
             ], logger: logger)
     }
 }
