@@ -1,0 +1,281 @@
+"""The line of compose.yaml in real containers: up, load, scale, a killed worker, a drained one, books, down.
+
+Needs a Docker engine and an image (TOKENFACTORY_IMAGE); `scripts/test-compose.sh` makes one. Everything is read from
+inside the containers, so the engine may be anywhere. Waits are for states, each with a deadline
+(TOKENFACTORY_TEST_DEADLINE, seconds).
+"""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DEADLINE = float(os.environ.get("TOKENFACTORY_TEST_DEADLINE", "120"))
+PROJECT = f"tftest{os.getpid()}"
+DATABASE = "/var/lib/tokenfactory/ledger.sqlite"
+STATIONS = ("accounting", "ingest", "tokenizer", "inference-worker")
+# What the modelled accelerator's steps take is stretched, so that load lasts while workers come and go.
+ENVIRONMENT = dict(
+    os.environ, COMPOSE_PROJECT_NAME=PROJECT, TOKENFACTORY_ENGINE="simulated",
+    TOKENFACTORY_TIME_SCALE=os.environ.get("TOKENFACTORY_TEST_TIME_SCALE", "40"), TOKENFACTORY_HTTP_PORT="0",
+    TOKENFACTORY_CLIENT_PORT="0", TOKENFACTORY_REPORT_PORT="0")
+
+
+class Failed(Exception):
+    pass
+
+
+def command(*words, deadline=DEADLINE, check=True, **more):
+    run = subprocess.run(words, capture_output=True, text=True, timeout=deadline, env=ENVIRONMENT, cwd=ROOT, **more)
+    if check and run.returncode != 0:
+        raise Failed(f"{' '.join(words)}: exit status {run.returncode}\n{run.stdout[-2000:]}{run.stderr[-3000:]}")
+    return run
+
+
+def find_compose():
+    if subprocess.run(["docker", "compose", "version"], capture_output=True).returncode == 0:
+        return ["docker", "compose"]
+    return ["docker-compose"]
+
+
+COMPOSE = [*find_compose(), "-f", "compose.yaml"]
+
+
+def compose(*words, **more):
+    return command(*COMPOSE, *words, **more)
+
+
+def docker(*words, **more):
+    return command("docker", *words, **more)
+
+
+def await_state(what, probe, deadline=DEADLINE):
+    """Returns the first true value of `probe`, asked again and again; fails with `what` after the deadline."""
+    end = time.monotonic() + deadline
+    last = None
+    while time.monotonic() < end:
+        try:
+            value = probe()
+            if value:
+                return value
+        except (ValueError, KeyError, Failed) as error:
+            last = error
+        time.sleep(0.2)
+    raise Failed(f"not within {deadline} s: {what}" + (f" ({last})" if last else ""))
+
+
+def containers(service, state="running"):
+    """Ids of a service's containers, in the order of their numbers."""
+    rows = docker(
+        "ps", "-a", "--no-trunc", "--format", '{{.ID}} {{.State}} {{.Label "com.docker.compose.container-number"}}',
+        "--filter", f"label=com.docker.compose.project={PROJECT}",
+        "--filter", f"label=com.docker.compose.service={service}",
+        "--filter", "label=com.docker.compose.oneoff=False").stdout.split("\n")
+    fields = [row.split() for row in rows if row]
+    return [row[0] for row in sorted(fields, key=lambda row: int(row[2])) if state in (None, row[1])]
+
+
+def inspect(container):
+    return json.loads(docker("inspect", container).stdout)[0]
+
+
+def get(container, port, path):
+    """Body of a GET, sent from inside the container."""
+    script = (f"exec 3<>/dev/tcp/127.0.0.1/{port}; "
+              f"printf 'GET {path} HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' >&3; cat <&3")
+    answer = docker("exec", container, "bash", "-c", script).stdout
+    head, _, body = answer.partition("\n\n") if "\r" not in answer else answer.partition("\r\n\r\n")
+    if " 200 " not in head.split("\n")[0]:
+        raise Failed(f"GET {path}: {head[:200]!r}")
+    return body
+
+
+def metrics(container, port):
+    rows = (line.rsplit(" ", 1) for line in get(container, port, "/metrics").splitlines()
+            if line and not line.startswith("#") and " " in line)
+    return {name: float(value) for name, value in rows}
+
+
+def value(container, port, name):
+    found = [number for key, number in metrics(container, port).items() if key.split("{")[0] == name]
+    if not found:
+        raise Failed(f"no metric {name}")
+    return sum(found)
+
+
+def worker_name(container):
+    return f"inference-worker-{container[:12]}"
+
+
+def tokens_by_worker():
+    """Tokens that the ledger has from each worker."""
+    body = get(containers("accounting")[0], 8081, "/v1/report?by=worker")
+    return {row["name"]: row["produced_tokens"] for row in json.loads(body[body.index("{"):body.rindex("}") + 1])["rows"]}
+
+
+def load(*words):
+    """Starts the load generator as compose.yaml has it."""
+    return subprocess.Popen([*COMPOSE, "run", "--rm", "-T", "loadgen", *words], stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENVIRONMENT, cwd=ROOT)
+
+
+def finish(running, deadline=DEADLINE):
+    """Waits for the load generator; fails unless every answer was complete and in the ledger."""
+    output, _ = running.communicate(timeout=deadline)
+    print(output[-1500:].rstrip())
+    if running.returncode != 0:
+        raise Failed(f"loadgen: exit status {running.returncode}")
+    return output
+
+
+def await_healthy():
+    def probe():
+        found = {service: containers(service) for service in STATIONS}
+        return all(found.values()) and all(
+            inspect(each)["State"]["Health"]["Status"] == "healthy" for ids in found.values() for each in ids)
+
+    await_state("all containers are healthy", probe)
+    await_state("the line is whole", lambda: get(containers("ingest")[0], 8080, "/healthz") is not None)
+
+
+PASSED, FAILED = [], []
+
+
+def step(name):
+    def run(body):
+        begin = time.monotonic()
+        try:
+            body()
+        except (Failed, subprocess.TimeoutExpired, AssertionError, IndexError) as error:
+            FAILED.append(name)
+            print(f"FAILED  {name}: {error}", flush=True)
+            # What follows stands on it.
+            raise SystemExit from error
+        PASSED.append(name)
+        print(f"passed  {name} ({time.monotonic() - begin:.1f} s)", flush=True)
+
+    return run
+
+
+def test():
+    @step("the image has every library and is not root's")
+    def _():
+        image = ENVIRONMENT["TOKENFACTORY_IMAGE"]
+        script = 'for name in ingest tokenizer inference-worker accounting loadgen factory; do ldd "$(command -v $name)"; done; id -u'
+        output = docker("run", "--rm", image, "bash", "-c", script).stdout
+        assert "not found" not in output, output
+        assert output.split()[-1] == "10001", output[-200:]
+
+    @step("up: every station is healthy and the line is whole")
+    def _():
+        compose("up", "-d", "--no-build")
+        await_healthy()
+
+    @step("run loadgen: every answer is complete and in the ledger")
+    def _():
+        finish(load("--streams", "8", "--requests", "64"))
+
+    @step("scale 1 to 3 under load: all three workers make tokens")
+    def _():
+        running = load("--streams", "40", "--duration", "35", "--max-tokens", "48", "--ignore-eos")
+        try:
+            first = containers("inference-worker")[0]
+            await_state("the load has begun", lambda: value(first, 9102, "tokenfactory_worker_requests_held") > 0)
+            compose("up", "-d", "--no-build", "--scale", "inference-worker=3")
+            assert running.poll() is None, "the load ended before the workers came"
+            workers = await_state("three workers", lambda: containers("inference-worker")[2:] and containers("inference-worker"))
+            await_state("all three make tokens", lambda: all(value(each, 9102, "tokenfactory_worker_tokens_total") > 0
+                                                              for each in workers))
+            assert running.poll() is None, "the load ended before all three made tokens"
+        finally:
+            if running.poll() is None and sys.exc_info()[0]:
+                running.kill()
+        finish(running)
+        made = tokens_by_worker()
+        assert all(made.get(worker_name(each), 0) > 0 for each in workers), made
+
+    @step("docker kill of one worker, drain of another, both under load: nothing is lost")
+    def _():
+        tokenizer = containers("tokenizer")[0]
+        before = value(tokenizer, 9101, "tokenfactory_tokenizer_lost_attempts_total")
+        running = load("--streams", "40", "--duration", "20", "--max-tokens", "48", "--ignore-eos")
+        first, second, third = containers("inference-worker")
+        await_state("the victim holds work", lambda: value(second, 9102, "tokenfactory_worker_requests_held") > 4)
+        docker("kill", second)
+        await_state("its work was dispatched again",
+                    lambda: value(tokenizer, 9101, "tokenfactory_tokenizer_lost_attempts_total") > before)
+        await_state("the next holds work", lambda: value(third, 9102, "tokenfactory_worker_requests_held") > 4)
+        assert running.poll() is None, "the load ended too early"
+        with subprocess.Popen(["docker", "wait", third], stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as waiting:
+            compose("up", "-d", "--no-build", "--scale", "inference-worker=1")
+            status = waiting.communicate(timeout=DEADLINE)[0].strip()
+        assert status == "0", f"the drained worker's exit status is {status}"
+        finish(running)
+        assert containers("inference-worker") == [first]
+
+    @step("the model itself answers")
+    def _():
+        ENVIRONMENT["TOKENFACTORY_ENGINE"] = "llama"
+        compose("up", "-d", "--no-build", "inference-worker")
+        await_healthy()
+        finish(load("--streams", "2", "--requests", "4", "--max-tokens", "16", "--temperature", "0"))
+
+    @step("factory audit finds nothing")
+    def _():
+        ports = {"ingest": 8080, "tokenizer": 9101, "inference-worker": 9102}
+        await_state("all events are in the ledger", lambda: all(
+            value(each, port, f"tokenfactory_{name}_ledger_events_pending") == 0
+            for service, port in ports.items() for name in [service.removeprefix("inference-")]
+            for each in containers(service)))
+        print(docker("exec", containers("accounting")[0], "factory", "audit", "--database", DATABASE).stdout.rstrip())
+
+    @step("stop: every station drains and exits 0 inside its grace")
+    def _():
+        found = [each for service in STATIONS for each in containers(service)]
+        compose("stop")
+        states = {inspect(each)["Name"]: inspect(each)["State"]["ExitCode"] for each in found}
+        assert not any(states.values()), states
+
+    @step("down -v leaves nothing")
+    def _():
+        compose("down", "-v", "--remove-orphans")
+        left = [docker(kind, "ls", "-q", *more, "--filter", f"label=com.docker.compose.project={PROJECT}").stdout.strip()
+                for kind, more in (("container", ["-a"]), ("volume", []), ("network", []))]
+        assert not any(left), left
+
+
+def show_logs():
+    for service in STATIONS:
+        for each in containers(service, state=None):
+            run = docker("logs", "--tail", "25", each, check=False)
+            print(f"--- {service} {each[:12]}\n{(run.stdout + run.stderr)[-4000:]}")
+
+
+def stop_on_signal(*_):
+    raise KeyboardInterrupt
+
+
+def main():
+    signal.signal(signal.SIGTERM, stop_on_signal)
+    try:
+        test()
+    except SystemExit:
+        show_logs()
+    except KeyboardInterrupt:
+        FAILED.append("interrupted")
+    finally:
+        # Containers of `run` that were cut off do not go by `down` of every Compose.
+        ours = docker("ps", "-aq", "--filter", f"label=com.docker.compose.project={PROJECT}", check=False).stdout.split()
+        if ours:
+            docker("rm", "-f", *ours, check=False)
+        compose("down", "-v", "--remove-orphans", "-t", "1", check=False)
+    print(f"{len(PASSED)} passed, {len(FAILED)} failed")
+    return 1 if FAILED else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
