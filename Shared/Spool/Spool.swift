@@ -145,10 +145,15 @@ public struct Spool: ~Copyable, Sendable {
     }
 
     /// Ends the use of this spool: removes its files where all is acknowledged, else leaves them to be adopted.
-    public consuming func close() throws(SpoolError) {
+    public consuming func close() throws(SpoolError) { try retire() }
+
+    /// As `close`, for an owner that cannot give the value away: nothing may be appended afterwards.
+    public mutating func retire() throws(SpoolError) {
         try sync()
         guard pending == 0 else { return }
         for first in segments { try files.remove(files.segmentPath(first: first)) }
+        segments = []
+        current = nil
         try files.remove(files.lockPath)
     }
 

@@ -65,11 +65,17 @@ public final class LedgerProducer {
     /// Events that accounting has not acknowledged.
     public var pending: UInt64 { spool.pending }
 
-    /// Returns when accounting has everything, or after the time: the rest stays in the spool and is adopted.
-    public func taken(withinSeconds seconds: UInt64) async {
+    /// Returns when accounting has everything, and the spool's files are gone, or after the time: the rest stays in the
+    /// spool and is adopted. The station's last act.
+    public func finish(withinSeconds seconds: UInt64, log: Logger) async {
         let end = MonotonicClock.now() + seconds * 1_000_000_000
         while spool.pending > 0, MonotonicClock.now() < end {
             try? await Task.sleep(for: .milliseconds(5))
+        }
+        do {
+            try spool.retire()
+        } catch {
+            log.error("the spool cannot be closed", metadata: ["error": "\(error)"])
         }
     }
 
