@@ -113,7 +113,7 @@ extension Dispatcher {
     private mutating func handle(_ frame: ControlFrame, at index: Int, header: FrameHeader, now: LinkTime) {
         switch frame {
         case .heartbeatReply(let reply): handle(reply, at: index, header: header, now: now)
-        case .credit(let count): raiseLimit(to: count.value, at: index, now: now)
+        case .credit(let count): raiseLimit(to: count.value, at: index)
         case .recall(let count): lowerLimit(to: count.value, at: index)
         case .goodbye:
             peers[index].saidGoodbye = true
@@ -139,14 +139,14 @@ extension Dispatcher {
         }
     }
 
-    private mutating func raiseLimit(to limit: UInt64, at index: Int, now: LinkTime) {
+    private mutating func raiseLimit(to limit: UInt64, at index: Int) {
         guard usesLeases, limit >= peers[index].limit, limit - peers[index].sent <= UInt64(LeaseTable.slotLimit) else {
             return violate(index)
         }
         // After its goodbye, a grant that was on the way is void.
         if peers[index].saidGoodbye { return }
         peers[index].limit = limit
-        serve(index, now: now)
+        serve(index)
     }
 
     private mutating func lowerLimit(to limit: UInt64, at index: Int) {

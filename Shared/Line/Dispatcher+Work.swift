@@ -63,6 +63,18 @@ extension Dispatcher {
         return work
     }
 
+    /// The work of a `dispatch` action cannot be put into a frame: nothing was sent, so its lease ends and the credit
+    /// that it took is there again.
+    public mutating func notSent(_ handle: UInt32, in session: SessionRef) {
+        guard endLease(handle, in: session) != nil else { return }
+        let index = Int(session.index)
+        peers[index].sent -= min(1, peers[index].sent)
+        if peers[index].saidGoodbye { peers[index].limit = peers[index].sent }
+        serve(index)
+        demandChanged = true
+        renewIfEmpty(index)
+    }
+
     /// A draining peer gave the work back: its lease ends, and `lost` is queued.
     public mutating func handedBack(_ handle: UInt32, in session: SessionRef) {
         guard let work = endLease(handle, in: session) else { return }
@@ -93,7 +105,7 @@ extension Dispatcher {
     }
 
     /// Gives waiting works to a peer that has room again.
-    mutating func serve(_ index: Int, now: LinkTime) {
+    mutating func serve(_ index: Int) {
         while peers[index].canTake, let node = waits.first(for: peers[index].modelIndex) {
             let waiting = waits[node]
             waits.remove(node)

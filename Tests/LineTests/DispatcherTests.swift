@@ -44,6 +44,22 @@ import Wire
         #expect(line.actions() == [.control(peer: 2, session: 0, .reset(Reset(status: .busy)))])
     }
 
+    @Test func `A work that no frame can hold gives its credit back`() throws {
+        var line = DispatcherHarness()
+        line.join(1, credit: 1)
+        #expect(line.dispatcher.submit(7, now: 0) == .dispatched)
+        #expect(line.dispatcher.submit(8, now: 0) == .waiting)
+        let first = try #require(line.actions().compactMap(\.dispatched).first)
+        let session = try #require(line.reference(1))
+        line.dispatcher.notSent(first.handle, in: session)
+        line.dispatcher.notSent(first.handle, in: session)
+        let next = try #require(line.actions().compactMap(\.dispatched).first)
+        #expect(next.work == 8 && next.handle != first.handle)
+        #expect(line.dispatcher.load(of: 1)?.leases == 1)
+        #expect(line.dispatcher.load(of: 1)?.credit == 0)
+        #expect(line.dispatcher.submit(7, now: 0) == .waiting)
+    }
+
     @Test func `A frame of another session is answered reset`() {
         var line = DispatcherHarness()
         line.join(1)
