@@ -10,7 +10,13 @@ public final class Dialling {
     private static let retryInterval: UInt64 = 250_000_000
 
     private let resolver: Resolver
-    private var due: [String: UInt64] = [:]
+    /// By links and name: two links may dial different ports of one name.
+    private var due: [Key: UInt64] = [:]
+
+    private struct Key: Hashable {
+        var links: ObjectIdentifier
+        var name: String
+    }
 
     public init(resolver: Resolver) { self.resolver = resolver }
 
@@ -21,8 +27,10 @@ public final class Dialling {
         now: UInt64, _ links: LowerLinks, reactor: Reactor,
         _ body: @escaping @Sendable (_ name: String, _ addresses: [String]) -> Void
     ) {
-        for name in links.names where now >= due[name, default: 0] {
-            due[name] = now + (links.side.sessionCount == 0 ? Self.retryInterval : Self.interval)
+        for name in links.names {
+            let key = Key(links: ObjectIdentifier(links), name: name)
+            guard now >= due[key, default: 0] else { continue }
+            due[key] = now + (links.side.sessionCount == 0 ? Self.retryInterval : Self.interval)
             resolver.resolve(name) { result in
                 guard case .success(let addresses) = result, !addresses.isEmpty else { return }
                 reactor.post { body(name, addresses) }

@@ -69,15 +69,16 @@ public final class LowerLinks {
 
     /// The addresses that a name has now: dials the new ones, lets go of those that vanished and have no session.
     public func resolved(_ name: String, to addresses: [String]) {
+        var wanted: Set<Endpoint> = []
         for case .tcp(let host, let port) in targets where host == name {
-            let wanted = Set(addresses.map { Endpoint.tcp(host: $0, port: port) })
-            for endpoint in wanted where ids[endpoint] == nil { dial(endpoint) }
-            dialled[name, default: []].formUnion(wanted)
-            for endpoint in dialled[name, default: []].subtracting(wanted) {
-                guard let link = ids[endpoint], side.session(of: link) == nil else { continue }
-                remove(link, endpoint)
-                dialled[name]?.remove(endpoint)
-            }
+            wanted.formUnion(addresses.map { Endpoint.tcp(host: $0, port: port) })
+        }
+        for endpoint in wanted where ids[endpoint] == nil { dial(endpoint) }
+        dialled[name, default: []].formUnion(wanted)
+        for endpoint in dialled[name, default: []].subtracting(wanted) {
+            guard let link = ids[endpoint], side.session(of: link) == nil else { continue }
+            remove(link, endpoint)
+            dialled[name]?.remove(endpoint)
         }
     }
     private var dialled: [String: Set<Endpoint>] = [:]

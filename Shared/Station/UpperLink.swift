@@ -44,7 +44,10 @@ public final class UpperLink {
     }
 
     /// Stops listening; the socket closes with the link.
-    public func detach() { registration = nil }
+    public func detach() {
+        registration?.cancel()
+        registration = nil
+    }
 
     /// Takes up to `limit` frames. Those of the line protocol go to the dispatcher, those that carry work to `onWork`,
     /// after their session and sequence were checked. `onWork` says whether the frame was well formed; a peer whose
