@@ -1,3 +1,4 @@
+import Station
 import Telemetry
 import Wire
 
@@ -12,9 +13,22 @@ final class TokenTray {
     /// Requests whose first token is in the batch: they are stamped when it is sent.
     var firsts: [WorkerRequest] = []
 
+    /// Trays that go out before this one, each as large as a frame may be: what gathers while the window is shut.
+    var full: [TokenTray] = []
+
     init(link: UInt32, session: UInt32) {
         self.link = link
         self.session = session
+    }
+
+    /// Begins another tray if one row more would be too much for a frame.
+    func makeRoom(tokens: Int) {
+        guard !batch.hasRoom(tokens: tokens) else { return }
+        let tray = TokenTray(link: link, session: session)
+        swap(&tray.batch, &batch)
+        swap(&tray.ended, &ended)
+        swap(&tray.firsts, &firsts)
+        full.append(tray)
     }
 
     /// Encodes the rows as tray `number`; hop records that lack their time of sending get this one.

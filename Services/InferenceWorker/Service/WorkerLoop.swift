@@ -102,18 +102,22 @@ public actor WorkerLoop {
         reactor.setTurnEnd { [weak self] in self?.assumeIsolated { $0.endTurn() } }
     }
 
-    /// Gives notice upward, finishes what is held, and returns when nothing is; at the bound it hands the rest back.
+    /// Gives notice upward, finishes what is held, and returns when nothing is; at the bound it hands the rest back,
+    /// and waits no more than two seconds for the engine to let go and for those above to have taken it.
     public func drain(boundSeconds: Double) async {
         tokenizers.side.drain(now: MonotonicClock.now())
         endTurn()
         let engine = engine
-        let bound = Task {
+        let bound = Task { [weak self] in
             try? await Task.sleep(for: .seconds(boundSeconds))
-            if !Task.isCancelled { engine.handBackAll() }
+            if Task.isCancelled { return }
+            engine.handBackAll()
+            try? await Task.sleep(for: .seconds(2))
+            if !Task.isCancelled { await self?.resumeDrained() }
         }
         defer { bound.cancel() }
         if !isDrained { await withCheckedContinuation { drained.append($0) } }
-        await ledger.taken(withinSeconds: 3)
+        await ledger.finish(withinSeconds: 3, log: log)
     }
 
     /// Whether a tokenizer is there.
@@ -200,6 +204,7 @@ public actor WorkerLoop {
             if end != nil { tokenizers.side.ended(row.id) }
             return
         }
+        tray.makeRoom(tokens: 1)
         tray.batch.rows.append(
             TokenRow(
                 handle: origin.handle, tokenCount: row.token == nil ? 0 : 1, finish: end?.finish ?? .none,
@@ -271,20 +276,29 @@ public actor WorkerLoop {
         case .refused(_, let status):
             log.warning("worker: tokenizer refuses", metadata: ["reason": "\(status)"])
         case .probe(let link, let number): tokenizers.side.probeReply(number, on: link)
-        case .drained:
-            isDrained = true
-            for continuation in drained { continuation.resume() }
-            drained = []
+        case .drained: resumeDrained()
         }
+    }
+
+    private func resumeDrained() {
+        isDrained = true
+        for continuation in drained { continuation.resume() }
+        drained = []
     }
 
     private func flushTrays() {
         for tray in trays.values where !tray.batch.rows.isEmpty {
-            guard let number = tokenizers.side.trayToSend(on: tray.link) else { continue }
-            tray.encode(number, stampedAt: MonotonicClock.now(), into: &frame)
-            tokenizers.send(&frame, on: tray.link, session: tray.session)
-            for work in tray.ended { tokenizers.side.ended(work) }
-            tray.clear()
+            while let full = tray.full.first, flush(full) { tray.full.removeFirst() }
+            if tray.full.isEmpty, flush(tray) { tray.clear() }
         }
+    }
+
+    /// Sends a tray; false while the window is shut.
+    private func flush(_ tray: TokenTray) -> Bool {
+        guard let number = tokenizers.side.trayToSend(on: tray.link) else { return false }
+        tray.encode(number, stampedAt: MonotonicClock.now(), into: &frame)
+        tokenizers.send(&frame, on: tray.link, session: tray.session)
+        for work in tray.ended { tokenizers.side.ended(work) }
+        return true
     }
 }

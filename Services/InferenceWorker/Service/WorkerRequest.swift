@@ -22,7 +22,8 @@ final class WorkerRequest {
         requestID = generate.requestID
         ingestAttempt = generate.ingestAttempt
         tokenizerAttempt = generate.tokenizerAttempt
-        digest = generate.digest
+        // Of the tokens that were read here, not the one that came with them: that is what it is to prove.
+        digest = TokenDigest.of(generate.tokens)
         tenant = generate.tenant
         model = generate.model
         promptTokens = UInt32(clamping: generate.tokens.count - Int(generate.generatedCount))
