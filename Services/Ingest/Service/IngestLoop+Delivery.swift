@@ -32,6 +32,7 @@ extension IngestLoop {
         text: ArraySlice<UInt8> = [], hops: [HopRecord] = [], receivedAt: UInt64 = MonotonicClock.now()
     ) {
         guard let request = requests.remove(work) else { return }
+        heldBytes -= request.promptBytes
         memory.end(request.requestID, tenant: request.tenant)
         // Nothing below may go on for it; a lease that has ended already is unknown there.
         _ = tokenizers.dispatcher.cancel(work)
@@ -44,11 +45,17 @@ extension IngestLoop {
         case .door(let outlet, let handle):
             outlet.works[handle] = nil
             guard outlet.isOpen else { break }
-            let sent = request.streams ? tokens : ArraySlice(request.generated)
-            let whole = request.streams ? text : ArraySlice(request.withheld + text)
+            var sent = tokens
+            var whole = text
+            if finish == .failed {
+                sent = []
+                whole = ArraySlice(Array(message.utf8))
+            } else if !request.streams {
+                sent = ArraySlice(request.generated)
+                whole = ArraySlice(request.withheld + text)
+            }
             put(
-                request, on: outlet, handle: handle, tokens: sent,
-                text: finish == .failed ? ArraySlice(Array(message.utf8)) : whole, finish: finish, status: status,
+                request, on: outlet, handle: handle, tokens: sent, text: whole, finish: finish, status: status,
                 hops: hops)
             request.deliveredTokens += UInt32(sent.count)
         case .http(let stream):
@@ -57,15 +64,19 @@ extension IngestLoop {
                 request.deliveredTokens = UInt32(clamping: stream.deliveredTokens)
                 break
             }
-            request.deliveredTokens = UInt32(clamping: request.generated.count)
+            // A failure in place of a whole answer brings none of it.
+            let isGiven = request.streams || finish != .failed
+            request.deliveredTokens = isGiven ? UInt32(clamping: request.generated.count) : 0
             httpEnds.append(
                 HTTPEnd(
                     stream: stream, request: request, finish: finish, status: status, message: message,
                     text: text, tokenCount: tokens.count, hops: hops))
         }
         counters.delivered += UInt64(request.deliveredTokens)
-        counters.undelivered += UInt64(request.generated.count) - min(
-            UInt64(request.deliveredTokens), UInt64(request.generated.count))
+        counters.undelivered +=
+            UInt64(request.generated.count)
+            - min(
+                UInt64(request.deliveredTokens), UInt64(request.generated.count))
         count(finish)
         var event = event(finish == .failed ? .void : .settle, request)
         event.outcome = finish
@@ -86,24 +97,58 @@ extension IngestLoop {
         }
     }
 
+    /// Adds a row to the client's next frame; several rows when one cannot hold it all.
     private func put(
         _ request: IngestRequest, on outlet: ClientOutlet, handle: UInt32, tokens: ArraySlice<UInt32>,
         text: ArraySlice<UInt8>, finish: FinishReason, status: Status = .ok, hops: [HopRecord] = []
     ) {
-        let isEdge = finish != .none || request.generated.count == tokens.count
-        outlet.batch.rows.append(
-            TextRow(
-                handle: handle, tokenCount: UInt16(clamping: tokens.count), finish: finish, status: status,
-                position: UInt32(clamping: request.generated.count - tokens.count), textLength: UInt32(text.count),
-                promptTokens: isEdge ? request.promptTokens : 0, cachedTokens: isEdge ? request.cachedTokens : 0))
-        outlet.batch.tokens += tokens.prefix(Int(UInt16.max))
-        outlet.batch.text += text
+        if request.stamps.firstSent == 0, !tokens.isEmpty { outlet.firsts.append(request) }
+        var tokens = tokens
+        var text = text
+        while tokens.count > Self.rowTokens || text.count > Self.rowBytes {
+            let someTokens = tokens.prefix(Self.rowTokens)
+            let someText = Self.wholeCharacters(of: text, atMost: Self.rowBytes)
+            putRow(
+                request, on: outlet, handle: handle, tokens: someTokens, left: tokens.count, text: someText,
+                finish: .none, status: .ok)
+            tokens = tokens.dropFirst(someTokens.count)
+            text = text.dropFirst(someText.count)
+        }
+        putRow(
+            request, on: outlet, handle: handle, tokens: tokens, left: tokens.count, text: text, finish: finish,
+            status: status)
         for hop in hops {
             var own = hop
             own.handle = handle
             outlet.batch.hops.append(own)
         }
-        if request.stamps.firstSent == 0, !tokens.isEmpty { outlet.firsts.append(request) }
         list(outlet)
+    }
+
+    private static let rowTokens = Int(UInt16.max)
+    private static let rowBytes = 4 << 20
+
+    /// - Parameter left: The row's tokens and those after it.
+    private func putRow(
+        _ request: IngestRequest, on outlet: ClientOutlet, handle: UInt32, tokens: ArraySlice<UInt32>, left: Int,
+        text: ArraySlice<UInt8>, finish: FinishReason, status: Status
+    ) {
+        outlet.makeRoom(tokens: tokens.count, bytes: text.count)
+        let position = request.generated.count - left
+        let isEdge = finish != .none || position == 0
+        outlet.batch.rows.append(
+            TextRow(
+                handle: handle, tokenCount: UInt16(clamping: tokens.count), finish: finish, status: status,
+                position: UInt32(clamping: position), textLength: UInt32(text.count),
+                promptTokens: isEdge ? request.promptTokens : 0, cachedTokens: isEdge ? request.cachedTokens : 0))
+        outlet.batch.tokens += tokens
+        outlet.batch.text += text
+    }
+
+    private static func wholeCharacters(of text: ArraySlice<UInt8>, atMost limit: Int) -> ArraySlice<UInt8> {
+        guard text.count > limit else { return text }
+        var end = text.startIndex + limit
+        for _ in 0..<3 where text[end] & 0xc0 == 0x80 { end -= 1 }
+        return text[..<end]
     }
 }

@@ -24,11 +24,13 @@ extension IngestLoop {
         let admitted = admit(
             IngestRequest(
                 requestID: RequestID(high: request.id.high, low: request.id.low), tenant: request.tenant, body: body,
-                client: .http(stream), streams: request.streams, receivedAt: now))
+                client: .http(stream), streams: request.streams, firstAttempt: firstAttempt, receivedAt: now))
         switch admitted {
         case .success(let work): httpWorks[stream.number] = work
         case .failure(let refusal):
-            stream.finish(.failed(DoorFailure(DoorFailure.Kind(refusal.status), refusal.message, parameter: refusal.status == .unknownModel ? "model" : nil)))
+            let parameter = refusal.status == .unknownModel ? "model" : nil
+            stream.finish(
+                .failed(DoorFailure(DoorFailure.Kind(refusal.status), refusal.message, parameter: parameter)))
         }
     }
 

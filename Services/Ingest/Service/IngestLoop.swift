@@ -15,18 +15,21 @@ public struct IngestConfiguration: Sendable {
     public var tokenizerLink: Endpoint
     /// Requests that may wait for a tokenizer.
     public var admission: Int
+    /// Bytes of prompts to hold at once, waiting or in the works; beyond them clients are told to retry later.
+    public var heldBytes: Int
     public var line: LineSettings
     public var doorSecurity: Security
     public var lineSecurity: Security
 
     public init(
-        name: String, clientDoor: Endpoint, tokenizerLink: Endpoint, admission: Int,
+        name: String, clientDoor: Endpoint, tokenizerLink: Endpoint, admission: Int, heldBytes: Int = 1 << 30,
         line: LineSettings = LineSettings(), doorSecurity: Security = .plain, lineSecurity: Security = .plain
     ) {
         self.name = name
         self.clientDoor = clientDoor
         self.tokenizerLink = tokenizerLink
         self.admission = admission
+        self.heldBytes = heldBytes
         self.line = line
         self.doorSecurity = doorSecurity
         self.lineSecurity = lineSecurity
@@ -58,6 +61,8 @@ public actor IngestLoop {
     private let tenantOfKey: KeyCheck
 
     var requests = SlotTable<IngestRequest>()
+    /// Bytes of their prompts.
+    var heldBytes = 0
     var memory = RequestMemory()
     var counters = IngestCounters()
     var mirror: MetricMirror?
@@ -133,7 +138,9 @@ public actor IngestLoop {
         clients.dispatcher.close()
         tokenizers.dispatcher.close()
         endTurn()
-        await ledger.taken(withinSeconds: 3)
+        await ledger.finish(withinSeconds: 3, log: log)
+        // Clients do not acknowledge: the last frames need a moment to leave the process.
+        try? await Task.sleep(for: .milliseconds(200))
     }
 
     private func giveUp() {
@@ -147,7 +154,7 @@ public actor IngestLoop {
     /// Sends a probe down the line; true when it came back in time.
     public func probe(seconds: Double) async -> Bool {
         let peers = tokenizers.dispatcher.allPeers
-        guard !peers.isEmpty else { return false }
+        guard !isDraining, !peers.isEmpty else { return false }
         lastProbe += 1
         let number = lastProbe
         for peer in peers { tokenizers.dispatcher.probe(number, to: peer.session.peer) }
@@ -194,10 +201,12 @@ public actor IngestLoop {
         if let problem = RequestCheck.problem(submit.body) {
             return refuse(outlet, submit.handle, .invalidRequest, problem)
         }
+        var body = seeded(submit.body, hasSeed: submit.hasSeed)
+        if body.model.isEmpty, let served = models.first { body.model = served }
         let request = IngestRequest(
-            requestID: submit.requestID == .none ? makeID() : submit.requestID, tenant: tenant,
-            body: seeded(submit.body, hasSeed: submit.hasSeed), client: .door(outlet, handle: submit.handle),
-            streams: submit.streams, receivedAt: now)
+            requestID: submit.requestID == .none ? makeID() : submit.requestID, tenant: tenant, body: body,
+            client: .door(outlet, handle: submit.handle), streams: submit.streams, firstAttempt: firstAttempt,
+            receivedAt: now)
         switch admit(request) {
         case .success(let work): outlet.works[submit.handle] = work
         case .failure(let refusal): refuse(outlet, submit.handle, refusal.status, refusal.message)
@@ -205,6 +214,7 @@ public actor IngestLoop {
     }
 
     private func refuse(_ outlet: ClientOutlet, _ handle: UInt32, _ status: Status, _ message: String) {
+        outlet.makeRoom(tokens: 0, bytes: message.utf8.count)
         outlet.batch.rows.append(
             TextRow(
                 handle: handle, tokenCount: 0, finish: .failed, status: status, position: 0,
@@ -243,6 +253,10 @@ public actor IngestLoop {
             counters.refused += 1
             return .failure(Refusal(status: .draining, message: "This ingest is going; try another."))
         }
+        guard heldBytes == 0 || heldBytes + request.promptBytes <= configuration.heldBytes else {
+            counters.busy += 1
+            return .failure(Refusal(status: .busy, message: Self.message(for: .busy, model: request.body.model)))
+        }
         guard memory.begin(request.requestID, tenant: request.tenant) else {
             counters.refused += 1
             return .failure(
@@ -258,6 +272,7 @@ public actor IngestLoop {
             return .failure(Refusal(status: status, message: Self.message(for: status, model: request.body.model)))
         }
         counters.admitted += 1
+        heldBytes += request.promptBytes
         ledger.record(event(.reserve, request))
         return .success(work)
     }
@@ -293,7 +308,7 @@ public actor IngestLoop {
         do throws(WireError) {
             try encodeFrame.encode(into: &frame, session: session.session)
         } catch {
-            tokenizers.dispatcher.finished(handle, in: session)
+            tokenizers.dispatcher.notSent(handle, in: session)
             return conclude(
                 work, finish: .failed, status: .promptTooLong, message: "The prompt is too long for the line.")
         }
@@ -329,8 +344,10 @@ public actor IngestLoop {
                 tokenizers.dispatcher.handedBack(row.handle, in: session)
                 continue
             }
-            if row.finish != .none { tokenizers.dispatcher.finished(row.handle, in: session) }
-            guard let request = requests[work] else { continue }
+            guard let request = requests[work] else {
+                if row.finish != .none { tokenizers.dispatcher.finished(row.handle, in: session) }
+                continue
+            }
             take(row, tokens, text, batch.hops, request, work, session, now: now)
         }
     }
@@ -340,16 +357,20 @@ public actor IngestLoop {
         _ request: IngestRequest, _ work: UInt64, _ session: SessionRef, now: UInt64
     ) {
         if row.finish == .failed {
+            tokenizers.dispatcher.finished(row.handle, in: session)
             return conclude(
                 work, finish: .failed, status: row.status, message: String(decoding: text, as: UTF8.self))
         }
         guard Int(row.position) == request.generated.count else {
             counters.misplacedRows += 1
+            // Its lease stands until here: with the session it is lost, and the request goes to another tokenizer.
             return tokenizers.dispatcher.violated(by: session.peer)
         }
+        if row.finish != .none { tokenizers.dispatcher.finished(row.handle, in: session) }
         if row.promptTokens > 0 {
             request.promptTokens = row.promptTokens
-            request.cachedTokens = row.cachedTokens
+            // A tokenizer that goes on with an answer does not know what was cached for its beginning.
+            if request.generated.isEmpty || row.cachedTokens > 0 { request.cachedTokens = row.cachedTokens }
         }
         if request.stamps.firstReceived == 0, !tokens.isEmpty {
             request.stamps.firstReceived = now
@@ -379,12 +400,12 @@ public actor IngestLoop {
         if request.isCancelled { return conclude(work, finish: .cancelled, status: .ok) }
         let limit = request.body.limits.maximumTokens
         if limit > 0, request.generated.count >= Int(limit) { return conclude(work, finish: .length, status: .ok) }
-        guard request.attempt < Self.maximumAttempts else {
+        guard request.redispatches < Self.maximumRedispatches else {
             return conclude(
                 work, finish: .failed, status: .unavailable,
                 message: "Tokenizer after tokenizer was lost with this request.")
         }
-        request.attempt += 1
+        request.redispatches += 1
         request.receivedInAttempt = 0
         counters.redispatched += 1
         let outcome = tokenizers.dispatcher.submit(
@@ -394,7 +415,11 @@ public actor IngestLoop {
         }
     }
 
-    private static let maximumAttempts: UInt16 = 16
+    private static let maximumRedispatches: UInt16 = 15
+
+    /// Where this boot's attempts begin. A client may ask again, with the same id, another ingest or this one after a
+    /// restart: what the same worker records of both must not have one name.
+    var firstAttempt: UInt16 { UInt16(truncatingIfNeeded: epoch) & ~Self.maximumRedispatches }
 
     /// The client asks for the end of a request, or has left.
     func cancel(_ work: UInt64) {
@@ -422,6 +447,8 @@ public actor IngestLoop {
     }
 
     private func endTurn() {
+        // What was reserved stands in the spool before the work for it goes out.
+        ledger.commit(log: log)
         performActions()
         // The events stand in the spool before the frames that they conclude go out.
         ledger.commit(log: log)
@@ -477,11 +504,22 @@ public actor IngestLoop {
         }
     }
 
+    /// These rows did not go out: their tokens were not delivered.
+    private func withdraw(_ rows: [TextRow], from outlet: ClientOutlet) {
+        for row in rows {
+            guard let work = outlet.works[row.handle], let request = requests[work] else { continue }
+            request.deliveredTokens -= min(request.deliveredTokens, UInt32(row.tokenCount))
+        }
+    }
+
     private func flushOutlets() {
         for outlet in dirty {
             if outlet.isOpen {
-                outlet.encode(stampedAt: MonotonicClock.now(), into: &frame)
-                clients.send(&frame, to: outlet.session)
+                outlet.encode(stampedAt: MonotonicClock.now(), into: &frame) { frame, rows in
+                    if clients.send(&frame, to: outlet.session) == .sent { return true }
+                    withdraw(rows, from: outlet)
+                    return false
+                }
             }
             outlet.clear()
         }

@@ -1,5 +1,6 @@
 import Line
 import OpenAIDoor
+import Station
 import Telemetry
 import Wire
 
@@ -19,8 +20,12 @@ final class IngestRequest {
     let client: Client
     /// False: the client wants one row at the end.
     let streams: Bool
+    /// What the prompt takes in memory.
+    let promptBytes: Int
 
-    var attempt: UInt16 = 0
+    private let firstAttempt: UInt16
+    /// How often it was sent down again.
+    var redispatches: UInt16 = 0
     /// Ids of the answer so far, those of lost attempts included.
     var generated: [UInt32] = []
     /// Of `generated`, how many came in this attempt.
@@ -36,15 +41,21 @@ final class IngestRequest {
     var stamps = HopStamps()
 
     init(
-        requestID: RequestID, tenant: String, body: RequestBody, client: Client, streams: Bool, receivedAt: UInt64
+        requestID: RequestID, tenant: String, body: RequestBody, client: Client, streams: Bool, firstAttempt: UInt16,
+        receivedAt: UInt64
     ) {
         self.requestID = requestID
         self.tenant = tenant
         self.body = body
         self.client = client
         self.streams = streams
+        self.firstAttempt = firstAttempt
+        promptBytes = body.strings.reduce(body.tokens.count * 4) { $0 + $1.utf8.count }
         stamps.downReceived = receivedAt
     }
+
+    /// The number of this attempt, in the names of its events.
+    var attempt: UInt16 { firstAttempt &+ redispatches }
 }
 
 /// The rows that wait for one client of the ZeroMQ door.
@@ -60,17 +71,42 @@ final class ClientOutlet {
     /// Requests whose first token is in the batch: they are stamped when it is sent.
     var firsts: [IngestRequest] = []
 
+    /// Batches that go out before `batch`, each as large as a frame may be.
+    private var full: [TextBatch] = []
+    private var tray: UInt64 = 0
+
     init(session: SessionRef) { self.session = session }
 
-    /// Encodes what waits as the next output; hop records that lack their time of sending get this one.
-    func encode(stampedAt now: UInt64, into frame: inout FrameBuffer) {
-        batch.tray += 1
+    /// Begins another batch if one row more would be too much for a frame.
+    func makeRoom(tokens: Int, bytes: Int) {
+        guard !batch.hasRoom(tokens: tokens, bytes: bytes) else { return }
+        full.append(batch)
+        batch = TextBatch()
+    }
+
+    /// Encodes what waits as one output after the other; hop records that lack their time of sending get this one.
+    /// - Parameter body: Sends a frame with these rows; false ends it.
+    func encode(stampedAt now: UInt64, into frame: inout FrameBuffer, _ body: (inout FrameBuffer, [TextRow]) -> Bool) {
         for request in firsts where request.stamps.firstSent == 0 { request.stamps.firstSent = now }
+        for index in full.indices {
+            guard encode(&full[index], stampedAt: now, into: &frame, body) else { return }
+        }
+        _ = encode(&batch, stampedAt: now, into: &frame, body)
+    }
+
+    private func encode(
+        _ batch: inout TextBatch, stampedAt now: UInt64, into frame: inout FrameBuffer,
+        _ body: (inout FrameBuffer, [TextRow]) -> Bool
+    ) -> Bool {
+        tray += 1
+        batch.tray = tray
         for index in batch.hops.indices where batch.hops[index].sentAt == 0 { batch.hops[index].sentAt = now }
         batch.encode(kind: .output, into: &frame, session: session.session)
+        return body(&frame, batch.rows)
     }
 
     func clear() {
+        if !full.isEmpty { full = [] }
         batch.rows.removeAll(keepingCapacity: true)
         batch.tokens.removeAll(keepingCapacity: true)
         batch.text.removeAll(keepingCapacity: true)
