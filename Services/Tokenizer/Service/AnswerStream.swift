@@ -39,12 +39,12 @@ final class AnswerStream {
     var isCancelled = false
     var stamps = HopStamps()
 
-    init(_ encode: Encode, upperWork: UInt64, receivedAt: UInt64) {
+    init(_ encode: Encode, upperWork: UInt64, model: String, receivedAt: UInt64) {
         self.upperWork = upperWork
         requestID = encode.requestID
         ingestAttempt = encode.ingestAttempt
         tenant = encode.tenant
-        model = encode.body.model
+        self.model = model
         sampling = encode.body.sampling
         limits = encode.body.limits
         stops = encode.body.stops

@@ -1,3 +1,4 @@
+import Station
 import Telemetry
 import Wire
 
@@ -12,9 +13,22 @@ final class TextTray {
     /// Streams whose first token is in the batch: they are stamped when it is sent.
     var firsts: [AnswerStream] = []
 
+    /// Trays that go out before this one, each as large as a frame may be: what gathers while the window is shut.
+    var full: [TextTray] = []
+
     init(link: UInt32, session: UInt32) {
         self.link = link
         self.session = session
+    }
+
+    /// Begins another tray if one row more would be too much for a frame.
+    func makeRoom(tokens: Int, bytes: Int) {
+        guard !batch.hasRoom(tokens: tokens, bytes: bytes) else { return }
+        let tray = TextTray(link: link, session: session)
+        swap(&tray.batch, &batch)
+        swap(&tray.ended, &ended)
+        swap(&tray.firsts, &firsts)
+        full.append(tray)
     }
 
     func clear() {

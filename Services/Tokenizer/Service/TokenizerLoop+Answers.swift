@@ -91,6 +91,7 @@ extension TokenizerLoop {
             handle: origin.handle, tokenCount: UInt16(clamping: tokens.count), finish: finish, status: status,
             position: UInt32(clamping: stream.generated.count - tokens.count), textLength: UInt32(text.count),
             promptTokens: isEdge ? UInt32(stream.prompt.count) : 0, cachedTokens: isEdge ? stream.cachedTokens : 0)
+        tray.makeRoom(tokens: tokens.count, bytes: text.count)
         tray.batch.rows.append(row)
         tray.batch.tokens += tokens
         tray.batch.text += text

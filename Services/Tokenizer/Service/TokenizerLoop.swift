@@ -76,7 +76,8 @@ public actor TokenizerLoop {
     private var lastProbe: UInt64 = 0
     private var drained: [CheckedContinuation<Void, Never>] = []
     private var isDrained = false
-    private var turnTime: UInt64 = 0
+    /// That of the worker which joined last: what requests are held against while none is there.
+    private var lastContextLength = 0
 
     /// - Parameters:
     ///   - station: reactor, context, epoch and what else every station has.
@@ -139,11 +140,15 @@ public actor TokenizerLoop {
         endTurn()
         let bound = Task { [weak self] in
             try? await Task.sleep(for: .seconds(boundSeconds))
+            if Task.isCancelled { return }
             await self?.handBack()
+            // The session's end tells the same, later, if those above do not take the rows.
+            try? await Task.sleep(for: .seconds(2))
+            if !Task.isCancelled { await self?.resumeDrained() }
         }
         defer { bound.cancel() }
         if !isDrained { await withCheckedContinuation { drained.append($0) } }
-        await ledger.taken(withinSeconds: 3)
+        await ledger.finish(withinSeconds: 3, log: log)
     }
 
     private func handBack() {
@@ -153,7 +158,6 @@ public actor TokenizerLoop {
             cancelBelow(key)
         }
         endTurn()
-        resumeDrained()
     }
 
     private func resumeDrained() {
@@ -181,11 +185,13 @@ public actor TokenizerLoop {
     private func take(_ encode: Encode, on link: UInt32, now: UInt64) {
         guard case .accepted(let work) = ingests.side.accept(encode.handle, on: link, now: now) else { return }
         counters.requests += 1
-        let stream = AnswerStream(encode, upperWork: work, receivedAt: now)
+        let stream = AnswerStream(
+            encode, upperWork: work, model: encode.body.model.isEmpty ? configuration.modelName : encode.body.model,
+            receivedAt: now)
         stream.stamps.downBegun = MonotonicClock.now()
         let key = streams.insert(stream)
         streamByUpperWork[work] = key
-        guard encode.body.model == configuration.modelName else {
+        guard stream.model == configuration.modelName else {
             return fail(key, .unknownModel, "The model \(encode.body.model) is not served here.")
         }
         let prompt: Prompt
@@ -227,13 +233,13 @@ public actor TokenizerLoop {
                 return fail(key, .invalidRequest, "The answer cannot be continued: \(error)")
             }
             streams.update(key) { $0.state = .generating }
-            generate(key, atFront: stream.ingestAttempt > 0)
+            generate(key, atFront: !stream.generated.isEmpty)
         }
     }
 
     /// Keeps the prompt and bounds the answer by the context; the reason when they do not fit.
     private func fit(_ key: UInt64, _ prompt: [UInt32]) -> String? {
-        let context = workers.dispatcher.allPeers.map { Int($0.contextLength) }.max() ?? 0
+        let context = workers.dispatcher.allPeers.map { Int($0.contextLength) }.max() ?? lastContextLength
         let reason: String?? = streams.update(key) { stream -> String? in
             stream.prompt = prompt
             guard context > 0 else { return nil }
@@ -283,9 +289,8 @@ public actor TokenizerLoop {
             try generateFrame.encode(into: &frame, session: session.session)
         } catch {
             log.error("tokenizer: request does not fit a frame", metadata: ["error": "\(error)"])
-            fail(key, .promptTooLong, "The prompt is too long for the line.")
-            workers.dispatcher.finished(handle, in: session)
-            return
+            workers.dispatcher.notSent(handle, in: session)
+            return fail(key, .promptTooLong, "The prompt is too long for the line.")
         }
         let digest = generateFrame.digest
         workers.send(&frame, to: session)
@@ -355,13 +360,14 @@ public actor TokenizerLoop {
             }
             return
         }
+        guard Int(row.position) == stream.generated.count || tokens.isEmpty else {
+            counters.misplacedRows += 1
+            // Its lease stands until here: with the session it is lost, and the request goes to another worker.
+            return workers.dispatcher.violated(by: session.peer)
+        }
         if row.finish != .none { workers.dispatcher.finished(row.handle, in: session) }
         guard row.finish != .failed else {
             return fail(key, row.status == .ok ? .engineFailed : row.status, Self.text(of: row.status))
-        }
-        guard Int(row.position) == stream.generated.count || tokens.isEmpty else {
-            counters.misplacedRows += 1
-            return workers.dispatcher.violated(by: session.peer)
         }
         deliver(row, tokens, hops, key: key, clock: workers.dispatcher.clock(of: session), now: now)
     }
@@ -370,6 +376,7 @@ public actor TokenizerLoop {
         switch status {
         case .promptTooLong: "The prompt does not fit the model's context."
         case .busy: "The worker is full."
+        case .invalidRequest: "The prompt is empty, or has a token that the model does not know."
         default: "The engine failed."
         }
     }
@@ -381,7 +388,8 @@ public actor TokenizerLoop {
             ledger.record(
                 LedgerEvent(
                     kind: .lostAttempt, requestID: stream.requestID, ingestAttempt: stream.ingestAttempt,
-                    tokenizerAttempt: stream.attempt, producerRole: .tokenizer, producer: worker?.epoch ?? 0, outcome: .lost,
+                    tokenizerAttempt: stream.attempt, producerRole: .tokenizer, producer: worker?.epoch ?? 0,
+                    outcome: .lost,
                     promptTokens: UInt32(stream.prompt.count), cachedTokens: stream.cachedTokens,
                     producedTokens: stream.receivedInAttempt, wallTime: WallClock.now(), tenant: stream.tenant,
                     model: stream.model, worker: worker?.name ?? ""))
@@ -455,6 +463,7 @@ public actor TokenizerLoop {
             lost(work, by: workerPeers[peer], reason)
         case .peerUp(let peer):
             workerPeers[peer.session.peer] = peer
+            lastContextLength = Int(peer.contextLength)
             log.info("tokenizer: worker joined", metadata: ["worker": "\(peer.name)", "slots": "\(peer.slots)"])
         case .peerDown(let peer, let status):
             if workerPeers[peer.session.peer]?.session == peer.session { workerPeers[peer.session.peer] = nil }
@@ -534,12 +543,18 @@ public actor TokenizerLoop {
 
     private func flushTrays() {
         for tray in trays.values where !tray.batch.rows.isEmpty {
-            guard let number = ingests.side.trayToSend(on: tray.link) else { continue }
-            tray.encode(number, stampedAt: MonotonicClock.now(), into: &frame)
-            ingests.send(&frame, on: tray.link, session: tray.session)
-            for work in tray.ended { ingests.side.ended(work) }
-            tray.clear()
+            while let full = tray.full.first, flush(full) { tray.full.removeFirst() }
+            if tray.full.isEmpty, flush(tray) { tray.clear() }
         }
+    }
+
+    /// Sends a tray; false while the window is shut.
+    private func flush(_ tray: TextTray) -> Bool {
+        guard let number = ingests.side.trayToSend(on: tray.link) else { return false }
+        tray.encode(number, stampedAt: MonotonicClock.now(), into: &frame)
+        ingests.send(&frame, on: tray.link, session: tray.session)
+        for work in tray.ended { ingests.side.ended(work) }
+        return true
     }
 
     /// Whether a worker is there.
