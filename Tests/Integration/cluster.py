@@ -82,10 +82,11 @@ class Cluster:
     """`workers` and the rest can be added while it runs; `close` ends all and keeps the folder for reading."""
 
     def __init__(self, folder, engine="simulated", tokenizers=1, workers=1, ingests=1, slots=64, time_scale=0.0,
-                 admission=1024, ingest_options=(), worker_options=(), accounting_options=()):
+                 admission=1024, ingest_options=(), tokenizer_options=(), worker_options=(), accounting_options=()):
         self.folder = pathlib.Path(folder)
         self.engine, self.slots, self.time_scale, self.admission = engine, slots, time_scale, admission
         self.ingest_options, self.worker_options = list(ingest_options), list(worker_options)
+        self.tokenizer_options = list(tokenizer_options)
         self.processes = {}
         self.database = self.folder / "ledger.sqlite"
         self.accounting = self.add("accounting", "accounting", [
@@ -121,7 +122,7 @@ class Cluster:
         ingests = ",".join(p.endpoints["tokenizer-link"] for p in self.names("ingest"))
         return self.add("tokenizer", f"tokenizer-{len(self.names('tokenizer'))}", [
             "--ingest", ingests, "--worker-link", "tcp://127.0.0.1:0", "--accounting", self.ledger_link,
-            "--admin", "127.0.0.1:0"])
+            "--admin", "127.0.0.1:0", *self.tokenizer_options])
 
     def add_worker(self):
         tokenizers = ",".join(p.endpoints["worker-link"] for p in self.names("tokenizer") if p.alive)

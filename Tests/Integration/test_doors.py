@@ -45,6 +45,14 @@ def test_python_client_over_zeromq_gives_the_same_text(shared):
     assert run.stdout.rstrip("\n") == text.rstrip("\n")
 
 
+def test_a_request_without_a_model_gets_the_one_that_is_served(shared):
+    run = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / "python_client.py"), "--connect", shared.door, "--model", "",
+         "--max-tokens", "4", "--temperature", "0", "Any model."],
+        capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+
+
 def test_text_and_token_completions(shared):
     client = openai_client(shared)
     text = client.completions.create(model=model(shared), prompt="Once upon a time", max_tokens=8, temperature=0)

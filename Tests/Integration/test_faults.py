@@ -162,6 +162,43 @@ def test_drain_hands_over_and_exits_zero(start, expected):
     cluster.audit()
 
 
+@pytest.mark.parametrize("leaver", ["worker-0", "tokenizer-0"])
+def test_what_is_not_done_at_the_bound_is_handed_back(start, expected, leaver):
+    soon = ["--drain-seconds", "0.2"]
+    cluster = start(workers=2, tokenizers=2, time_scale=1.0, tokenizer_options=soon, worker_options=soon)
+    leaver = cluster.processes[leaver]
+
+    def leave():
+        busy(cluster, cluster.processes["worker-0"])
+        leaver.terminate()
+
+    got, ids = during(cluster, 400, leave)
+    assert [text for text, _, _ in got] == expected
+    assert leaver.wait() == 0
+    for request_id in ids:
+        assert cluster.await_settled(request_id)["delivered_tokens"] == 400
+    cluster.audit()
+
+
+def test_the_same_id_asked_again_after_the_ingest_died(start):
+    cluster = start(workers=1, ingests=2, time_scale=1.0)
+    worker = cluster.processes["worker-0"]
+    request_id = new_id()
+    thread = threading.Thread(target=lambda: _swallow(
+        lambda: chat(cluster, "again", stream=True, request_id=request_id, max_tokens=5000)))
+    thread.start()
+    busy(cluster, worker)
+    cluster.processes["ingest-0"].kill()
+    thread.join(30)
+    del cluster.processes["ingest-0"]
+    await_state("the other ingest has the line", lambda: get(cluster.http + "/healthz")[0] == 200)
+    _, _, usage = chat(cluster, "again", request_id=request_id, max_tokens=200)
+    assert usage.completion_tokens == 200
+    row = cluster.await_settled(request_id)
+    assert row["delivered_tokens"] == 200 and row["produced_tokens"] >= 200
+    cluster.audit()
+
+
 def test_workers_that_join_late_get_work(start):
     cluster = start(workers=1, slots=4, time_scale=1.0)
     late = cluster.add_worker()
@@ -177,6 +214,36 @@ def test_overload_is_told_at_the_door(start):
     statuses = [status for status, _, _ in results]
     assert 429 in statuses and 200 in statuses and set(statuses) <= {200, 429}
     assert all(headers["Retry-After"] for status, headers, _ in results if status == 429)
+
+
+def test_requests_that_fit_no_frame_cost_nobody_room(start):
+    cluster = start(workers=1, slots=4)
+    body = {"model": model(cluster), "max_tokens": 4,
+            "messages": [{"role": "user", "content": "x"}] * 2100}
+    for _ in range(40):
+        status, _, answer = post(cluster, "/v1/chat/completions", body)
+        assert status == 400, answer
+    assert chat(cluster, "still there?", max_tokens=4)[2].completion_tokens == 4
+    cluster.audit()
+
+
+def test_names_are_dialled_also_where_two_ports_share_one(start):
+    cluster = start(workers=1)
+    first = cluster.processes["worker-0"]
+    options = {"--tokenizer": cluster.names("tokenizer")[0].endpoints["worker-link"],
+               "--accounting": cluster.ledger_link}
+    named = cluster.add("inference-worker", "worker-named", [
+        "--admin", "127.0.0.1:0", "--engine", "simulated", "--time-scale", "0",
+        *[word for name, address in options.items() for word in (name, address.replace("127.0.0.1", "localhost"))]])
+    named.endpoints
+    await_state("the worker has a session", lambda: get(f"http://{named.endpoints['admin']}/healthz")[0] == 200)
+    first.terminate()
+    assert first.wait() == 0
+    request_id = new_id()
+    chat(cluster, "By name.", request_id=request_id, max_tokens=4)
+    await_state("the worker's record is in the ledger",
+                lambda: (cluster.request_state(request_id) or {}).get("attempts") == 1)
+    cluster.audit()
 
 
 def test_garbage_on_every_port_harms_nobody(start):
