@@ -516,9 +516,7 @@ public actor IngestLoop {
         for outlet in dirty {
             if outlet.isOpen {
                 outlet.encode(stampedAt: MonotonicClock.now(), into: &frame) { frame, rows in
-                    if clients.send(&frame, to: outlet.session) == .sent { return true }
-                    withdraw(rows, from: outlet)
-                    return false
+                    if clients.send(&frame, to: outlet.session) != .sent { withdraw(rows, from: outlet) }
                 }
             }
             outlet.clear()

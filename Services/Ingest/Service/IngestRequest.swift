@@ -85,24 +85,22 @@ final class ClientOutlet {
     }
 
     /// Encodes what waits as one output after the other; hop records that lack their time of sending get this one.
-    /// - Parameter body: Sends a frame with these rows; false ends it.
-    func encode(stampedAt now: UInt64, into frame: inout FrameBuffer, _ body: (inout FrameBuffer, [TextRow]) -> Bool) {
+    /// - Parameter body: Sends a frame with these rows.
+    func encode(stampedAt now: UInt64, into frame: inout FrameBuffer, _ body: (inout FrameBuffer, [TextRow]) -> Void) {
         for request in firsts where request.stamps.firstSent == 0 { request.stamps.firstSent = now }
-        for index in full.indices {
-            guard encode(&full[index], stampedAt: now, into: &frame, body) else { return }
-        }
-        _ = encode(&batch, stampedAt: now, into: &frame, body)
+        for index in full.indices { encode(&full[index], stampedAt: now, into: &frame, body) }
+        encode(&batch, stampedAt: now, into: &frame, body)
     }
 
     private func encode(
         _ batch: inout TextBatch, stampedAt now: UInt64, into frame: inout FrameBuffer,
-        _ body: (inout FrameBuffer, [TextRow]) -> Bool
-    ) -> Bool {
+        _ body: (inout FrameBuffer, [TextRow]) -> Void
+    ) {
         tray += 1
         batch.tray = tray
         for index in batch.hops.indices where batch.hops[index].sentAt == 0 { batch.hops[index].sentAt = now }
         batch.encode(kind: .output, into: &frame, session: session.session)
-        return body(&frame, batch.rows)
+        body(&frame, batch.rows)
     }
 
     func clear() {
