@@ -119,11 +119,11 @@ def tokens_by_worker():
 
 def load(*words):
     """Starts the load generator as compose.yaml has it."""
-    return subprocess.Popen([*COMPOSE, "run", "--rm", "-T", "loadgen", *words], stdin=subprocess.DEVNULL,
+    return subprocess.Popen([*COMPOSE, "run", "--rm", "-T", "loadgen", "--ledger-deadline", str(DEADLINE), *words], stdin=subprocess.DEVNULL,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENVIRONMENT, cwd=ROOT)
 
 
-def finish(running, deadline=DEADLINE):
+def finish(running, deadline=2 * DEADLINE):
     """Waits for the load generator; fails unless every answer was complete and in the ledger."""
     try:
         output, _ = running.communicate(timeout=deadline)
