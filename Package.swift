@@ -139,7 +139,8 @@ let package = Package(
         executable(
             "inference-worker", "Services/InferenceWorker/Main",
             [
-                "Launch", "Wire", "Line", "Transport", "Station", "Spool", "Telemetry", "Llama", "WorkerService", "Engines",
+                "Launch", "Wire", "Line", "Transport", "Station", "Spool", "Telemetry", "Llama", "WorkerService",
+                "Engines",
                 "Batching", "AdminDoor", "Settings", logging, lifecycle,
             ], llama: true),
 
@@ -153,7 +154,8 @@ let package = Package(
         executable(
             "accounting", "Services/Accounting/Main",
             [
-                "Launch", "Wire", "Line", "Transport", "Station", "Spool", "Telemetry", "AccountingService", "LedgerStore",
+                "Launch", "Wire", "Line", "Transport", "Station", "Spool", "Telemetry", "AccountingService",
+                "LedgerStore",
                 "Economics", "AdminDoor", "Settings", logging, lifecycle,
             ]),
 

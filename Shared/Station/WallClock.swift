@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Darwin
-#endif
+import Glibc
 
 /// The time of day, for records that people and other processes read; never for measuring.
 public enum WallClock {

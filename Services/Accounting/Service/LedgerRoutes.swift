@@ -41,6 +41,7 @@ public struct LedgerRoutes: Sendable {
     private static func json(_ value: some Encodable) throws -> Response {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
+        encoder.keyEncodingStrategy = .convertToSnakeCase
         let data = try encoder.encode(value)
         return Response(
             status: .ok, headers: [.contentType: "application/json"],
@@ -49,34 +50,34 @@ public struct LedgerRoutes: Sendable {
 }
 
 private struct RequestAnswer: Encodable {
-    var request_id: String
+    var requestID: String
     var tenant: String
     var model: String
     var state: String
     var outcome: String?
-    var prompt_tokens: Int64
-    var cached_tokens: Int64
-    var produced_tokens: Int64
-    var delivered_tokens: Int64
-    var billed_tokens: Int64
-    var wasted_tokens: Int64
+    var promptTokens: Int64
+    var cachedTokens: Int64
+    var producedTokens: Int64
+    var deliveredTokens: Int64
+    var billedTokens: Int64
+    var wastedTokens: Int64
     var attempts: Int64
-    var amount_nanodollars: Int64
+    var amountNanodollars: Int64
 
     init(_ summary: RequestSummary) {
-        request_id = "\(summary.requestID)"
+        requestID = "\(summary.requestID)"
         tenant = summary.tenant
         model = summary.model
         state = "\(summary.status)"
         outcome = summary.outcome.map { "\($0)" }
-        prompt_tokens = summary.promptTokens
-        cached_tokens = summary.cachedTokens
-        produced_tokens = summary.producedTokens
-        delivered_tokens = summary.deliveredTokens
-        billed_tokens = summary.billedTokens
-        wasted_tokens = summary.wastedTokens
+        promptTokens = summary.promptTokens
+        cachedTokens = summary.cachedTokens
+        producedTokens = summary.producedTokens
+        deliveredTokens = summary.deliveredTokens
+        billedTokens = summary.billedTokens
+        wastedTokens = summary.wastedTokens
         attempts = summary.attempts
-        amount_nanodollars = summary.amount.nanodollars
+        amountNanodollars = summary.amount.nanodollars
     }
 }
 
@@ -87,11 +88,11 @@ private struct ReportAnswer: Encodable {
         var settled: Int64
         var void: Int64
         var expired: Int64
-        var prompt_tokens: Int64
-        var produced_tokens: Int64
-        var delivered_tokens: Int64?
-        var billed_tokens: Int64?
-        var amount_nanodollars: Int64?
+        var promptTokens: Int64
+        var producedTokens: Int64
+        var deliveredTokens: Int64?
+        var billedTokens: Int64?
+        var amountNanodollars: Int64?
 
         init(_ row: ReportRow) {
             name = row.name
@@ -99,11 +100,11 @@ private struct ReportAnswer: Encodable {
             settled = row.settled
             void = row.void
             expired = row.expired
-            prompt_tokens = row.promptTokens
-            produced_tokens = row.producedTokens
-            delivered_tokens = row.deliveredTokens
-            billed_tokens = row.billedTokens
-            amount_nanodollars = row.amount?.nanodollars
+            promptTokens = row.promptTokens
+            producedTokens = row.producedTokens
+            deliveredTokens = row.deliveredTokens
+            billedTokens = row.billedTokens
+            amountNanodollars = row.amount?.nanodollars
         }
     }
 

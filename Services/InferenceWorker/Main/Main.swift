@@ -56,14 +56,16 @@ struct WorkerSettings {
             } ?? DoorAddress(host: "127.0.0.1", port: 0)
         slots = reader.int("slots", default: 16, in: 1...8192, help: "Requests to hold at once.")
         context = reader.int(
-            "context", default: 16_384, in: 64...(1 << 20), help: "Tokens that the KV cache holds, all requests together.")
+            "context", default: 16_384, in: 64...(1 << 20),
+            help: "Tokens that the KV cache holds, all requests together.")
         contextLength = reader.int(
             "context-length", default: 8192, in: 64...(1 << 20), help: "Tokens that one request may have.")
         threads = reader.int(
             "threads", default: ProcessInfo.processInfo.activeProcessorCount, in: 1...1024,
             help: "CPU threads of libllama; the default is the number of cores.")
         stepTokens = reader.int(
-            "step-tokens", default: 512, in: 2...65_536, help: "The most tokens in one step: longer prompts take several.")
+            "step-tokens", default: 512, in: 2...65_536,
+            help: "The most tokens in one step: longer prompts take several.")
         gpuLayers = reader.int("gpu-layers", default: -1, in: -1...10_000, help: "Layers on the GPU; -1 for all.")
         backendDirectory = reader.optionalPath(
             "backend-directory", help: "Where libllama's compute libraries are, if not beside it.")

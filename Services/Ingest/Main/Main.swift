@@ -72,7 +72,8 @@ enum Main {
         try door.checkExposure()
         if case .tcp(let host, let port) = settings.clientDoor {
             // Both doors are held to the same rule.
-            try DoorConfiguration(address: DoorAddress(host: host, port: Int(port)), keys: settings.keys).checkExposure()
+            try DoorConfiguration(address: DoorAddress(host: host, port: Int(port)), keys: settings.keys)
+                .checkExposure()
         }
         let station = try StationParts(name: "ingest", spinMicroseconds: UInt64(settings.station.spinMicroseconds))
         let ledger = LedgerProducer(
