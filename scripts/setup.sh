@@ -28,6 +28,7 @@ readonly model_name=smollm2-135m-instruct-q8_0.gguf
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 readonly repository
 readonly shim=$repository/Shared/CLlama/template
+readonly patches=$repository/Shared/CLlama/patches
 cache=${TOKENFACTORY_CACHE:-$HOME/.cache/tokenfactory}
 readonly cache
 readonly extra_flags=${TOKENFACTORY_LLAMA_CMAKE:-}
@@ -44,6 +45,7 @@ fail() {
 missing_packages() {
     command -v c++ >/dev/null || echo g++
     command -v cmake >/dev/null || echo cmake
+    command -v git >/dev/null || echo git
     command -v ninja >/dev/null || echo ninja-build
     command -v pkg-config >/dev/null || echo pkg-config
     [[ -e /usr/include/zmq.h ]] || echo libzmq3-dev
@@ -118,7 +120,9 @@ cpu_identity() {
     [[ $extra_flags == *GGML_NATIVE=OFF* ]] || grep -m 1 -E '^(flags|Features)' /proc/cpuinfo 2>/dev/null || true
 }
 
-llama_key() { printf '%s\n' "$llama_sha256" "$extra_flags" "$(cpu_identity)" | sha256sum | cut -c 1-12; }
+llama_key() {
+    { printf '%s\n' "$llama_sha256" "$extra_flags" "$(cpu_identity)" && cat "$patches"/*.patch; } | sha256sum | cut -c 1-12
+}
 shim_key() { cat "$shim"/*.cpp "$shim"/*.h | sha256sum | cut -c 1-12; }
 
 llama_prefix() { echo "${TOKENFACTORY_PREFIX:-$cache/prefix-$llama_version-$(llama_key)}"; }
@@ -152,6 +156,8 @@ build_llama() {
     : >"$log"
     run_logged "$log" tar -xzf "$cache/downloads/$llama_sdist" -C "$work" --strip-components 1
     local source=$work/vendor/llama.cpp backends=()
+    # Inside a repository of somebody else's, git would look for the patched files there.
+    run_logged "$log" env GIT_CEILING_DIRECTORIES="$work/vendor" git -C "$source" apply "$patches"/*.patch
     [[ $extra_flags != *GGML_BACKEND_DL=ON* ]] || backends=("-DGGML_BACKEND_DIR=$prefix/lib")
     # shellcheck disable=SC2086  # flags are words
     run_logged "$log" cmake -S "$source" -B "$work/out" -G Ninja \

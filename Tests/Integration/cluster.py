@@ -145,6 +145,14 @@ class Cluster:
     def await_ready(self):
         for process in list(self.processes.values()):
             process.endpoints
+        # A test that kills one of several must not find that it had never joined.
+        def joined(above, key, metric, below):
+            return all(self.metrics(p, key).get(metric) == len(self.names(below)) for p in self.names(above))
+
+        await_state("all workers have joined", lambda: joined(
+            "tokenizer", "admin", "tokenfactory_tokenizer_workers", "inference-worker"))
+        await_state("all tokenizers have joined", lambda: joined(
+            "ingest", "http", "tokenfactory_ingest_tokenizers", "tokenizer"))
         await_state("the line is whole", lambda: get(self.http + "/healthz")[0] == 200)
 
     def metrics(self, process, key="admin"):
