@@ -26,7 +26,7 @@ public struct StationRun: Service {
     }
 }
 
-/// Runs a program's services until SIGTERM or SIGINT; a second signal ends it at once.
+/// Runs a program's services until SIGTERM or SIGINT.
 ///
 /// - Parameters:
 ///   - services: The last is stopped first.

@@ -34,10 +34,20 @@ def during(cluster, tokens, act, ids=None):
     return result[0], ids
 
 
-def busy(cluster, worker):
-    return await_state("the worker holds work", lambda: any(
-        value > 0 for name, value in cluster.metrics(worker).items()
-        if name.startswith("tokenfactory_worker_requests_held")))
+def holds(cluster, process):
+    """Whether a worker or tokenizer holds requests."""
+    name = {"inference-worker": "worker", "tokenizer": "tokenizer"}[process.program]
+    return cluster.metrics(process).get(f"tokenfactory_{name}_requests_held", 0) > 0
+
+
+def busy(cluster, process):
+    await_state(f"{process.name} holds work", lambda: holds(cluster, process))
+
+
+def holder(cluster, program):
+    """The first process of a program that holds requests: which of several gets them is not the test's to say."""
+    return await_state(f"one {program} holds work", lambda: next(
+        (p for p in cluster.names(program) if holds(cluster, p)), None))
 
 
 @pytest.fixture
@@ -47,11 +57,9 @@ def expected(start):
 
 def test_kill_one_of_two_workers_mid_stream(start, expected):
     cluster = start(workers=2, time_scale=1.0)
-    victim = cluster.processes["worker-0"]
 
     def kill():
-        busy(cluster, victim)
-        victim.kill()
+        holder(cluster, "inference-worker").kill()
 
     got, ids = during(cluster, 400, kill)
     assert [text for text, _, _ in got] == expected
@@ -62,14 +70,14 @@ def test_kill_one_of_two_workers_mid_stream(start, expected):
 
 def test_a_hung_worker_is_left_and_may_come_back(start, expected):
     cluster = start(workers=2, time_scale=1.0)
-    victim = cluster.processes["worker-0"]
+    hung = []
 
     def hang():
-        busy(cluster, victim)
-        victim.child.send_signal(signal.SIGSTOP)
+        hung.append(holder(cluster, "inference-worker"))
+        hung[0].child.send_signal(signal.SIGSTOP)
 
     got, ids = during(cluster, 400, hang)
-    victim.child.send_signal(signal.SIGCONT)
+    hung[0].child.send_signal(signal.SIGCONT)
     assert [text for text, _, _ in got] == expected
     for request_id in ids:
         cluster.await_settled(request_id)
@@ -81,8 +89,7 @@ def test_kill_one_of_two_tokenizers_mid_stream(start, expected):
     cluster = start(workers=2, tokenizers=2, time_scale=1.0)
 
     def kill():
-        busy(cluster, cluster.processes["worker-0"])
-        cluster.processes["tokenizer-0"].kill()
+        holder(cluster, "tokenizer").kill()
 
     got, ids = during(cluster, 400, kill)
     assert [text for text, _, _ in got] == expected
@@ -148,33 +155,33 @@ def test_a_dropped_connection_cancels_and_is_priced(start):
 
 def test_drain_hands_over_and_exits_zero(start, expected):
     cluster = start(workers=2, time_scale=1.0)
-    leaver = cluster.processes["worker-0"]
+    leavers = []
 
     def leave():
-        busy(cluster, leaver)
-        leaver.terminate()
+        leavers.append(holder(cluster, "inference-worker"))
+        leavers[0].terminate()
 
     got, ids = during(cluster, 400, leave)
     assert [text for text, _, _ in got] == expected
-    assert leaver.wait() == 0
+    assert leavers[0].wait() == 0
     for request_id in ids:
         cluster.await_settled(request_id)
     cluster.audit()
 
 
-@pytest.mark.parametrize("leaver", ["worker-0", "tokenizer-0"])
-def test_what_is_not_done_at_the_bound_is_handed_back(start, expected, leaver):
+@pytest.mark.parametrize("program", ["inference-worker", "tokenizer"])
+def test_what_is_not_done_at_the_bound_is_handed_back(start, expected, program):
     soon = ["--drain-seconds", "0.2"]
     cluster = start(workers=2, tokenizers=2, time_scale=1.0, tokenizer_options=soon, worker_options=soon)
-    leaver = cluster.processes[leaver]
+    leavers = []
 
     def leave():
-        busy(cluster, cluster.processes["worker-0"])
-        leaver.terminate()
+        leavers.append(holder(cluster, program))
+        leavers[0].terminate()
 
     got, ids = during(cluster, 400, leave)
     assert [text for text, _, _ in got] == expected
-    assert leaver.wait() == 0
+    assert leavers[0].wait() == 0
     for request_id in ids:
         assert cluster.await_settled(request_id)["delivered_tokens"] == 400
     cluster.audit()
@@ -282,3 +289,16 @@ def test_health_knows_when_the_line_is_cut(start):
     assert get(cluster.http + "/livez")[0] == 200
     cluster.add_worker().endpoints
     await_state("healthz is well again", lambda: get(cluster.http + "/healthz")[0] == 200)
+
+
+def test_what_nobody_takes_fails_in_time_and_costs_nothing(start):
+    cluster = start(workers=1, ingest_options=["--waiting", "500ms"])
+    served = model(cluster)
+    cluster.processes["worker-0"].kill()
+    await_state("the tokenizer noticed", lambda: get(cluster.http + "/healthz")[0] == 503)
+    request_id = new_id()
+    body = {"model": served, "messages": [{"role": "user", "content": "anyone?"}], "max_tokens": 4}
+    status, headers, answer = post(cluster, "/v1/chat/completions", body, headers={"X-Request-ID": request_id})
+    assert status == 503 and headers["Retry-After"] and "retry" in answer["error"]["message"]
+    assert cluster.await_settled(request_id)["state"] == "void"
+    cluster.audit()

@@ -21,6 +21,7 @@ struct IngestSettings {
     var accounting: Endpoint
     var keys: APIKeys?
     var admission: Int
+    var waiting: UInt64
     var bodyLimit: Int
 
     init(_ reader: inout SettingsReader) {
@@ -40,6 +41,9 @@ struct IngestSettings {
         admission = reader.int(
             "admission", default: 4096, in: 1...1_000_000,
             help: "Requests that may wait for a tokenizer; beyond it clients are told to retry later.")
+        waiting = reader.nanoseconds(
+            "waiting", default: .seconds(60), in: .milliseconds(100)...Duration.seconds(86_400),
+            help: "How long a request may wait for a tokenizer before it fails as unavailable.")
         bodyLimit = reader.bytes(
             "body-limit", default: 8 << 20, in: 1024...(16 << 20), help: "Largest HTTP request body.")
         guard let path else { return }
@@ -86,7 +90,7 @@ enum Main {
         let loop = try IngestLoop(
             IngestConfiguration(
                 name: settings.station.name, clientDoor: settings.clientDoor, tokenizerLink: settings.tokenizerLink,
-                admission: settings.admission, line: settings.station.line),
+                admission: settings.admission, waitingNanoseconds: settings.waiting, line: settings.station.line),
             station: station, ledger: ledger,
             tenantOfKey: { key in
                 guard let keys else { return openTenant }

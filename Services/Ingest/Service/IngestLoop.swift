@@ -1,40 +1,10 @@
-public import Line
+import Line
 public import Logging
 import OpenAIDoor
 public import Station
 import Telemetry
 public import Transport
 import Wire
-
-/// What an ingest needs to run.
-public struct IngestConfiguration: Sendable {
-    public var name: String
-    /// Where clients of the ZeroMQ door dial.
-    public var clientDoor: Endpoint
-    /// Where tokenizers dial.
-    public var tokenizerLink: Endpoint
-    /// Requests that may wait for a tokenizer.
-    public var admission: Int
-    /// Bytes of prompts to hold at once, waiting or in the works; beyond them clients are told to retry later.
-    public var heldBytes: Int
-    public var line: LineSettings
-    public var doorSecurity: Security
-    public var lineSecurity: Security
-
-    public init(
-        name: String, clientDoor: Endpoint, tokenizerLink: Endpoint, admission: Int, heldBytes: Int = 1 << 30,
-        line: LineSettings = LineSettings(), doorSecurity: Security = .plain, lineSecurity: Security = .plain
-    ) {
-        self.name = name
-        self.clientDoor = clientDoor
-        self.tokenizerLink = tokenizerLink
-        self.admission = admission
-        self.heldBytes = heldBytes
-        self.line = line
-        self.doorSecurity = doorSecurity
-        self.lineSecurity = lineSecurity
-    }
-}
 
 /// Says whose key it is; nil refuses.
 public typealias KeyCheck = @Sendable (_ key: String) -> String?
@@ -264,6 +234,7 @@ public actor IngestLoop {
         }
         let work = requests.insert(request)
         request.stamps.downBegun = MonotonicClock.now()
+        request.waitingSince = request.stamps.downBegun
         let outcome = tokenizers.dispatcher.submit(work, model: request.body.model, now: request.stamps.downBegun)
         if case .refused(let status) = outcome {
             requests.remove(work)
@@ -314,6 +285,7 @@ public actor IngestLoop {
         }
         tokenizers.send(&frame, to: session)
         request.stamps.downSent = MonotonicClock.now()
+        request.waitingSince = 0
     }
 
     private func drainTokenizers() {
@@ -406,6 +378,7 @@ public actor IngestLoop {
                 message: "Tokenizer after tokenizer was lost with this request.")
         }
         request.redispatches += 1
+        request.waitingSince = MonotonicClock.now()
         request.receivedInAttempt = 0
         counters.redispatched += 1
         let outcome = tokenizers.dispatcher.submit(
@@ -440,9 +413,22 @@ public actor IngestLoop {
         mirrorMetrics(now)
         clients.dispatcher.tick(now)
         tokenizers.dispatcher.tick(now)
+        endWaiting(now)
         ledger.tick(now, log: log)
         dialling.refresh(now: now, ledger.links, reactor: reactor) { [weak self] name, addresses in
             self?.assumeIsolated { $0.ledger.links.resolved(name, to: addresses) }
+        }
+    }
+
+    /// Ends requests that no tokenizer took in time: their clients learn it while they still listen.
+    private func endWaiting(_ now: UInt64) {
+        let limit = configuration.waitingNanoseconds
+        guard tokenizers.dispatcher.oldestWait(now: now) > limit else { return }
+        for work in requests.keys {
+            guard let since = requests[work]?.waitingSince, since > 0, now > since + limit else { continue }
+            conclude(
+                work, finish: .failed, status: .unavailable,
+                message: "No tokenizer with a worker took the request in \(limit / 1_000_000_000) s; retry later.")
         }
     }
 

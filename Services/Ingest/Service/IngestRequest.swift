@@ -38,6 +38,8 @@ final class IngestRequest {
     var promptTokens: UInt32 = 0
     var cachedTokens: UInt32 = 0
     var isCancelled = false
+    /// Since when it waits for a tokenizer, on the monotonic clock; 0 while one has it.
+    var waitingSince: UInt64 = 0
     var stamps = HopStamps()
 
     init(

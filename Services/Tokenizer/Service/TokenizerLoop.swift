@@ -1,4 +1,4 @@
-public import Line
+import Line
 import Llama
 public import Logging
 import Spool
@@ -7,38 +7,6 @@ import Telemetry
 public import Tokenization
 public import Transport
 import Wire
-
-/// What a tokenizer needs to run.
-public struct TokenizerConfiguration: Sendable {
-    public var name: String
-    public var modelName: String
-    /// Ingests' tokenizer links.
-    public var ingests: [Endpoint]
-    /// Where workers dial.
-    public var workerLink: Endpoint
-    /// Requests to hold beyond what the workers can take, so that encoding overlaps with generating.
-    public var lookahead: Int
-    public var encodeThreads: Int
-    public var line: LineSettings
-    public var upperSecurity: Security
-    public var lowerSecurity: Security
-
-    public init(
-        name: String, modelName: String, ingests: [Endpoint], workerLink: Endpoint, lookahead: Int = 16,
-        encodeThreads: Int, line: LineSettings = LineSettings(), upperSecurity: Security = .plain,
-        lowerSecurity: Security = .plain
-    ) {
-        self.name = name
-        self.modelName = modelName
-        self.ingests = ingests
-        self.workerLink = workerLink
-        self.lookahead = lookahead
-        self.encodeThreads = encodeThreads
-        self.line = line
-        self.upperSecurity = upperSecurity
-        self.lowerSecurity = lowerSecurity
-    }
-}
 
 /// The tokenizer: requests come from ingests, are encoded, go to the worker with the most room, and come back as text.
 ///
@@ -405,7 +373,7 @@ public actor TokenizerLoop {
         generate(key, atFront: true)
     }
 
-    private static let maximumAttempts: UInt16 = 16
+    private static let maximumAttempts: UInt16 = 4
 
     /// Ends the worker's part of a stream that needs no more of it.
     func cancelBelow(_ key: UInt64) {

@@ -1,0 +1,36 @@
+public import Line
+public import Transport
+
+/// What an ingest needs to run.
+public struct IngestConfiguration: Sendable {
+    public var name: String
+    /// Where clients of the ZeroMQ door dial.
+    public var clientDoor: Endpoint
+    /// Where tokenizers dial.
+    public var tokenizerLink: Endpoint
+    /// Requests that may wait for a tokenizer.
+    public var admission: Int
+    /// Bytes of prompts to hold at once, waiting or in the works; beyond them clients are told to retry later.
+    public var heldBytes: Int
+    /// How long a request may wait for a tokenizer before it fails as unavailable.
+    public var waitingNanoseconds: UInt64
+    public var line: LineSettings
+    public var doorSecurity: Security
+    public var lineSecurity: Security
+
+    public init(
+        name: String, clientDoor: Endpoint, tokenizerLink: Endpoint, admission: Int, heldBytes: Int = 1 << 30,
+        waitingNanoseconds: UInt64 = 60_000_000_000,
+        line: LineSettings = LineSettings(), doorSecurity: Security = .plain, lineSecurity: Security = .plain
+    ) {
+        self.name = name
+        self.clientDoor = clientDoor
+        self.tokenizerLink = tokenizerLink
+        self.admission = admission
+        self.heldBytes = heldBytes
+        self.waitingNanoseconds = waitingNanoseconds
+        self.line = line
+        self.doorSecurity = doorSecurity
+        self.lineSecurity = lineSecurity
+    }
+}

@@ -1,0 +1,34 @@
+public import Line
+public import Transport
+
+/// What a tokenizer needs to run.
+public struct TokenizerConfiguration: Sendable {
+    public var name: String
+    public var modelName: String
+    /// Ingests' tokenizer links.
+    public var ingests: [Endpoint]
+    /// Where workers dial.
+    public var workerLink: Endpoint
+    /// Requests to hold beyond what the workers can take, so that encoding overlaps with generating.
+    public var lookahead: Int
+    public var encodeThreads: Int
+    public var line: LineSettings
+    public var upperSecurity: Security
+    public var lowerSecurity: Security
+
+    public init(
+        name: String, modelName: String, ingests: [Endpoint], workerLink: Endpoint, lookahead: Int = 16,
+        encodeThreads: Int, line: LineSettings = LineSettings(), upperSecurity: Security = .plain,
+        lowerSecurity: Security = .plain
+    ) {
+        self.name = name
+        self.modelName = modelName
+        self.ingests = ingests
+        self.workerLink = workerLink
+        self.lookahead = lookahead
+        self.encodeThreads = encodeThreads
+        self.line = line
+        self.upperSecurity = upperSecurity
+        self.lowerSecurity = lowerSecurity
+    }
+}
