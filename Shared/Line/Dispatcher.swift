@@ -139,6 +139,24 @@ public struct Dispatcher: Sendable {
     /// Everyone who has a session, in no particular order.
     public var allPeers: [PeerInfo] { peers.compactMap { $0.isLive ? $0.info : nil } }
 
+    /// The longest context that a peer has; nil while there is none.
+    public var largestContext: UInt32? {
+        var largest: UInt32?
+        for index in peers.indices where peers[index].isLive {
+            largest = max(largest ?? 0, peers[index].info.contextLength)
+        }
+        return largest
+    }
+
+    /// Works that peers hold or may still be sent, all together.
+    public var room: Int {
+        var room = 0
+        for index in peers.indices where peers[index].isLive {
+            room += Int(clamping: peers[index].room) + peers[index].leases.count
+        }
+        return room
+    }
+
     public func info(of peer: UInt64) -> PeerInfo? { indexByPeer[peer].map { peers[$0].info } }
 
     public func load(of peer: UInt64) -> PeerLoad? {

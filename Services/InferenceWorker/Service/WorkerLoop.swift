@@ -30,12 +30,15 @@ public actor WorkerLoop {
     let tokenizers: LowerLinks
     private let dialling: Dialling
 
-    private var requests: [UInt64: WorkerRequest] = [:]
-    private var trays: [UInt32: TokenTray] = [:]
+    private var requests = KeyedSlots<WorkerRequest>()
+    private var trays: [UInt32: RowTray<WorkerRequest>] = [:]
     var counters = WorkerCounters()
     var mirror: MetricMirror?
     private var generateFrame = Generate()
+    private var tokenBatch = TokenBatch()
     private var frame = FrameBuffer(capacity: 4096)
+    /// Works whose last row is in the tray that is being sent: their slots are free once it is.
+    private var ended: [UInt64] = []
     private var drained: [CheckedContinuation<Void, Never>] = []
     private var isDrained = false
 
@@ -116,8 +119,10 @@ public actor WorkerLoop {
     }
 
     private func take(_ generate: Generate, on link: UInt32, now: UInt64) {
-        guard case .accepted(let work) = tokenizers.side.accept(generate.handle, on: link, now: now) else { return }
-        let request = WorkerRequest(generate, receivedAt: now)
+        guard let tray = trays[link],
+            case .accepted(let work) = tokenizers.side.accept(generate.handle, on: link, now: now)
+        else { return }
+        let request = WorkerRequest(generate, work: work, tray: tray, receivedAt: now)
         requests[work] = request
         counters.requests += 1
         counters.promptTokens += UInt64(request.promptTokens)
@@ -146,52 +151,28 @@ public actor WorkerLoop {
 
     private func take(_ row: EngineRow, endedAt: UInt64, now: UInt64) {
         guard let request = requests[row.id] else { return }
-        if row.token != nil {
-            request.produced += 1
-            counters.tokens += 1
-        }
         if row.isFirst {
             request.cachedTokens = row.cachedTokens
             counters.cachedTokens += UInt64(row.cachedTokens)
             request.stamps.downBegun = row.begunAt == 0 ? now : row.begunAt
             request.stamps.downSent = request.stamps.downBegun
         }
-        if request.stamps.firstReceived == 0, row.token != nil {
-            request.stamps.firstReceived = endedAt
-            request.stamps.firstBegun = now
-        }
-        let end = row.end?.wire
-        if let end, end.finish != .none { record(request, row, end) }
-        put(row, request, end, endedAt: endedAt, now: now)
-        if row.end != nil { requests[row.id] = nil }
-    }
-
-    private func put(
-        _ row: EngineRow, _ request: WorkerRequest, _ end: (finish: FinishReason, status: Status)?, endedAt: UInt64,
-        now: UInt64
-    ) {
-        guard let origin = tokenizers.side.origin(of: row.id), let tray = trays[origin.link],
-            tray.session == origin.session
-        else {
-            // Its session has ended: there is nobody to tell.
-            if end != nil { tokenizers.side.ended(row.id) }
-            return
-        }
-        tray.makeRoom(tokens: 1)
-        tray.batch.rows.append(
-            TokenRow(
-                handle: origin.handle, tokenCount: row.token == nil ? 0 : 1, finish: end?.finish ?? .none,
-                status: end?.status ?? .ok, position: row.index, cachedTokens: row.isFirst ? row.cachedTokens : 0,
-                digest: row.isFirst ? request.digest : 0))
         if let token = row.token {
-            tray.batch.tokens.append(token)
-            if request.stamps.firstSent == 0 { tray.firsts.append(request) }
+            request.append(token, at: row.index)
+            counters.tokens += 1
+            if request.stamps.firstReceived == 0 {
+                request.stamps.firstReceived = endedAt
+                request.stamps.firstBegun = now
+            }
         }
-        guard end != nil else { return }
-        tray.ended.append(row.id)
-        guard request.wantsHops else { return }
-        tray.batch.hops += request.stamps.records(
-            handle: origin.handle, station: .inferenceWorker, lastReceived: endedAt, lastBegun: now, lastSent: 0)
+        if let end = row.end?.wire {
+            request.end(end.finish, end.status, at: row.index, receivedAt: endedAt, begunAt: now)
+            if end.finish != .none { record(request, row, end) }
+            requests[row.id] = nil
+            // Its session has ended: there is nobody to tell.
+            if !request.tray.isOpen { tokenizers.side.ended(row.id) }
+        }
+        request.tray.list(request)
     }
 
     private func record(_ request: WorkerRequest, _ row: EngineRow, _ end: (finish: FinishReason, status: Status)) {
@@ -239,10 +220,10 @@ public actor WorkerLoop {
         case .cancel(let work): cancel(work)
         case .sessionBegan(let link, let welcome):
             log.info("worker: joined", metadata: ["tokenizer": "\(welcome.name)"])
-            trays[link] = TokenTray(link: link, session: welcome.session)
+            trays[link] = RowTray(link: link, session: welcome.session)
         case .sessionEnded(let link, _, let status, let works):
             log.info("worker: session ended", metadata: ["reason": "\(status)", "requests": "\(works.count)"])
-            trays[link] = nil
+            trays.removeValue(forKey: link)?.close()
             for work in works {
                 if requests[work] == nil { tokenizers.side.ended(work) } else { cancel(work) }
             }
@@ -260,18 +241,19 @@ public actor WorkerLoop {
     }
 
     private func flushTrays() {
-        for tray in trays.values where !tray.batch.rows.isEmpty {
-            while let full = tray.full.first, flush(full) { tray.full.removeFirst() }
-            if tray.full.isEmpty, flush(tray) { tray.clear() }
-        }
+        for tray in trays.values { flush(tray) }
     }
 
-    /// Sends a tray; false while the window is shut.
-    private func flush(_ tray: TokenTray) -> Bool {
-        guard let number = tokenizers.side.trayToSend(on: tray.link) else { return false }
-        tray.encode(number, stampedAt: MonotonicClock.now(), into: &frame)
-        tokenizers.send(&frame, on: tray.link, session: tray.session)
-        for work in tray.ended { tokenizers.side.ended(work) }
-        return true
+    /// Sends what the window lets through.
+    private func flush(_ tray: RowTray<WorkerRequest>) {
+        while !tray.isEmpty, let number = tokenizers.side.trayToSend(on: tray.link) {
+            let now = MonotonicClock.now()
+            tokenBatch.tray = number
+            tray.fill(&tokenBatch, sentAt: now) { ended.append($0) }
+            tokenBatch.encode(into: &frame, session: tray.session)
+            tokenizers.send(&frame, on: tray.link, session: tray.session)
+            for work in ended { tokenizers.side.ended(work) }
+            ended.removeAll(keepingCapacity: true)
+        }
     }
 }

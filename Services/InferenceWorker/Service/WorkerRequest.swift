@@ -1,13 +1,13 @@
 import Batching
+import Station
 import Telemetry
 import Wire
 
 /// What the worker keeps of a request besides what the scheduler does.
-final class WorkerRequest {
+final class WorkerRequest: RowSource {
     let requestID: RequestID
     let ingestAttempt: UInt16
     let tokenizerAttempt: UInt16
-    let digest: UInt64
     let tenant: String
     let model: String
     let promptTokens: UInt32
@@ -18,7 +18,26 @@ final class WorkerRequest {
     var producedAtCancel: UInt32?
     var produced: UInt32 = 0
 
-    init(_ generate: Generate, receivedAt: UInt64) {
+    /// The line's key, and the engine's.
+    let work: UInt64
+    /// How the tokenizer names it.
+    let handle: UInt32
+    /// Where its rows go.
+    let tray: RowTray<WorkerRequest>
+    /// Whether it is listed there.
+    var isListed = false
+
+    private let digest: UInt64
+    /// Tokens that stand in no tray yet, and the index of the first.
+    private var pending: [UInt32] = []
+    private var position: UInt32 = 0
+    private var hasRow = false
+    private var end: (finish: FinishReason, status: Status, receivedAt: UInt64, begunAt: UInt64)?
+
+    init(_ generate: Generate, work: UInt64, tray: RowTray<WorkerRequest>, receivedAt: UInt64) {
+        self.work = work
+        self.tray = tray
+        handle = generate.handle
         requestID = generate.requestID
         ingestAttempt = generate.ingestAttempt
         tokenizerAttempt = generate.tokenizerAttempt
@@ -29,6 +48,52 @@ final class WorkerRequest {
         promptTokens = UInt32(clamping: generate.tokens.count - Int(generate.generatedCount))
         wantsHops = generate.wantsHops
         stamps.downReceived = receivedAt
+    }
+
+    func append(_ token: UInt32, at index: UInt32) {
+        if pending.isEmpty { position = index }
+        pending.append(token)
+        produced += 1
+    }
+
+    /// - Parameters:
+    ///   - index: Tokens of the whole answer.
+    ///   - receivedAt: When the step ended that ended the request.
+    ///   - begunAt: When its report was taken up.
+    func end(_ finish: FinishReason, _ status: Status, at index: UInt32, receivedAt: UInt64, begunAt: UInt64) {
+        if pending.isEmpty { position = index }
+        end = (finish, status, receivedAt, begunAt)
+    }
+
+    func fits(_ batch: borrowing TokenBatch) -> Bool { batch.hasRoom(tokens: min(pending.count, Self.rowTokens)) }
+
+    private static let rowTokens = Int(UInt16.max)
+
+    func takeRow(into batch: inout TokenBatch, sentAt: UInt64) -> RowOutcome {
+        let count = min(pending.count, Self.rowTokens)
+        let isAll = count == pending.count
+        batch.rows.append(
+            TokenRow(
+                handle: handle, tokenCount: UInt16(count), finish: isAll ? end?.finish ?? .none : .none,
+                status: isAll ? end?.status ?? .ok : .ok, position: position,
+                cachedTokens: hasRow ? 0 : cachedTokens, digest: hasRow ? 0 : digest))
+        hasRow = true
+        if count > 0, stamps.firstSent == 0 { stamps.firstSent = sentAt }
+        guard isAll else {
+            batch.tokens += pending.prefix(count)
+            pending.removeFirst(count)
+            position += UInt32(count)
+            return .more
+        }
+        batch.tokens += pending
+        pending.removeAll(keepingCapacity: true)
+        guard let end else { return .taken }
+        if wantsHops {
+            batch.hops += stamps.records(
+                handle: handle, station: .inferenceWorker, lastReceived: end.receivedAt, lastBegun: end.begunAt,
+                lastSent: sentAt)
+        }
+        return .ended
     }
 }
 

@@ -8,15 +8,15 @@ import Wire
 
 /// Text on its way to clients, and the end of requests.
 extension IngestLoop {
-    /// Gives a row that does not end its request to the client.
+    /// Gives what a row brought to the client, unless it ends the request.
     func deliver(_ request: IngestRequest, _ tokens: ArraySlice<UInt32>, _ text: ArraySlice<UInt8>) {
         switch request.client {
-        case .door where !request.streams:
-            request.withheld += text
-        case .door(let outlet, let handle):
-            guard outlet.isOpen else { return }
-            put(request, on: outlet, handle: handle, tokens: tokens, text: text, finish: .none)
+        case .door(let outlet, _):
+            request.pendingText += text
+            guard request.streams, outlet.tray.isOpen else { return }
             request.deliveredTokens += UInt32(tokens.count)
+            outlet.tray.list(request)
+            list(outlet)
         case .http(let stream):
             stream.push(text, tokenCount: tokens.count)
             if request.stamps.firstSent == 0 { request.stamps.firstSent = MonotonicClock.now() }
@@ -36,28 +36,19 @@ extension IngestLoop {
         memory.end(request.requestID, tenant: request.tenant)
         // Nothing below may go on for it; a lease that has ended already is unknown there.
         _ = tokenizers.dispatcher.cancel(work)
-        var hops = hops
-        if request.body.wantsHops, !hops.isEmpty {
-            hops += request.stamps.records(
-                handle: 0, station: .ingest, lastReceived: receivedAt, lastBegun: receivedAt, lastSent: 0)
-        }
+        let generated = UInt32(clamping: request.generated.count)
         switch request.client {
         case .door(let outlet, let handle):
             outlet.works[handle] = nil
-            guard outlet.isOpen else { break }
-            var sent = tokens
-            var whole = text
-            if finish == .failed {
-                sent = []
-                whole = ArraySlice(Array(message.utf8))
-            } else if !request.streams {
-                sent = ArraySlice(request.generated)
-                whole = ArraySlice(request.withheld + text)
+            guard outlet.tray.isOpen else { break }
+            if finish != .failed {
+                request.pendingText += text
+                request.deliveredTokens = generated
             }
-            put(
-                request, on: outlet, handle: handle, tokens: sent, text: whole, finish: finish, status: status,
-                hops: hops)
-            request.deliveredTokens += UInt32(sent.count)
+            request.end(
+                RequestEnd(finish: finish, status: status, message: message, hops: hops, receivedAt: receivedAt))
+            outlet.tray.list(request)
+            list(outlet)
         case .http(let stream):
             httpWorks[stream.number] = nil
             if stream.isCancelled {
@@ -65,18 +56,19 @@ extension IngestLoop {
                 break
             }
             // A failure in place of a whole answer brings none of it.
-            let isGiven = request.streams || finish != .failed
-            request.deliveredTokens = isGiven ? UInt32(clamping: request.generated.count) : 0
+            request.deliveredTokens = request.streams || finish != .failed ? generated : 0
+            var hops = hops
+            if request.body.wantsHops, !hops.isEmpty {
+                hops += request.stamps.records(
+                    handle: 0, station: .ingest, lastReceived: receivedAt, lastBegun: receivedAt, lastSent: 0)
+            }
             httpEnds.append(
                 HTTPEnd(
                     stream: stream, request: request, finish: finish, status: status, message: message,
                     text: text, tokenCount: tokens.count, hops: hops))
         }
         counters.delivered += UInt64(request.deliveredTokens)
-        counters.undelivered +=
-            UInt64(request.generated.count)
-            - min(
-                UInt64(request.deliveredTokens), UInt64(request.generated.count))
+        counters.undelivered += UInt64(generated - min(request.deliveredTokens, generated))
         count(finish)
         var event = event(finish == .failed ? .void : .settle, request)
         event.outcome = finish
@@ -97,58 +89,28 @@ extension IngestLoop {
         }
     }
 
-    /// Adds a row to the client's next frame; several rows when one cannot hold it all.
-    private func put(
-        _ request: IngestRequest, on outlet: ClientOutlet, handle: UInt32, tokens: ArraySlice<UInt32>,
-        text: ArraySlice<UInt8>, finish: FinishReason, status: Status = .ok, hops: [HopRecord] = []
-    ) {
-        if request.stamps.firstSent == 0, !tokens.isEmpty { outlet.firsts.append(request) }
-        var tokens = tokens
-        var text = text
-        while tokens.count > Self.rowTokens || text.count > Self.rowBytes {
-            let someTokens = tokens.prefix(Self.rowTokens)
-            let someText = Self.wholeCharacters(of: text, atMost: Self.rowBytes)
-            putRow(
-                request, on: outlet, handle: handle, tokens: someTokens, left: tokens.count, text: someText,
-                finish: .none, status: .ok)
-            tokens = tokens.dropFirst(someTokens.count)
-            text = text.dropFirst(someText.count)
-        }
-        putRow(
-            request, on: outlet, handle: handle, tokens: tokens, left: tokens.count, text: text, finish: finish,
-            status: status)
-        for hop in hops {
-            var own = hop
-            own.handle = handle
-            outlet.batch.hops.append(own)
-        }
-        list(outlet)
+    func list(_ outlet: ClientOutlet) {
+        guard !outlet.isDirty else { return }
+        outlet.isDirty = true
+        dirty.append(outlet)
     }
 
-    private static let rowTokens = Int(UInt16.max)
-    private static let rowBytes = 4 << 20
-
-    /// - Parameter left: The row's tokens and those after it.
-    private func putRow(
-        _ request: IngestRequest, on outlet: ClientOutlet, handle: UInt32, tokens: ArraySlice<UInt32>, left: Int,
-        text: ArraySlice<UInt8>, finish: FinishReason, status: Status
-    ) {
-        outlet.makeRoom(tokens: tokens.count, bytes: text.count)
-        let position = request.generated.count - left
-        let isEdge = finish != .none || position == 0
-        outlet.batch.rows.append(
-            TextRow(
-                handle: handle, tokenCount: UInt16(clamping: tokens.count), finish: finish, status: status,
-                position: UInt32(clamping: position), textLength: UInt32(text.count),
-                promptTokens: isEdge ? request.promptTokens : 0, cachedTokens: isEdge ? request.cachedTokens : 0))
-        outlet.batch.tokens += tokens
-        outlet.batch.text += text
+    func flushOutlets() {
+        for outlet in dirty {
+            outlet.isDirty = false
+            while outlet.tray.isOpen, outlet.fill(&outputBatch, sentAt: MonotonicClock.now()) {
+                outputBatch.encode(kind: .output, into: &frame, session: outlet.session.session)
+                if clients.send(&frame, to: outlet.session) != .sent { withdraw(outputBatch.rows, from: outlet) }
+            }
+        }
+        dirty.removeAll(keepingCapacity: true)
     }
 
-    private static func wholeCharacters(of text: ArraySlice<UInt8>, atMost limit: Int) -> ArraySlice<UInt8> {
-        guard text.count > limit else { return text }
-        var end = text.startIndex + limit
-        for _ in 0..<3 where text[end] & 0xc0 == 0x80 { end -= 1 }
-        return text[..<end]
+    /// These rows did not go out: their tokens were not delivered.
+    private func withdraw(_ rows: [TextRow], from outlet: ClientOutlet) {
+        for row in rows {
+            guard let work = outlet.works[row.handle], let request = requests[work] else { continue }
+            request.withdraw(UInt32(row.tokenCount))
+        }
     }
 }

@@ -45,7 +45,8 @@ public actor IngestLoop {
     private var submitFrame = Submit()
     private var encodeFrame = Encode()
     private var textBatch = TextBatch()
-    private var frame = FrameBuffer(capacity: 4096)
+    var outputBatch = TextBatch()
+    var frame = FrameBuffer(capacity: 4096)
     private var random = SystemRandomNumberGenerator()
     /// Tokenizers with a session, and those whose leases are just being told as lost.
     private var tokenizerPeers: [UInt64: PeerInfo] = [:]
@@ -184,19 +185,8 @@ public actor IngestLoop {
     }
 
     private func refuse(_ outlet: ClientOutlet, _ handle: UInt32, _ status: Status, _ message: String) {
-        outlet.makeRoom(tokens: 0, bytes: message.utf8.count)
-        outlet.batch.rows.append(
-            TextRow(
-                handle: handle, tokenCount: 0, finish: .failed, status: status, position: 0,
-                textLength: UInt32(message.utf8.count)))
-        outlet.batch.text += Array(message.utf8)
+        outlet.refusals.append(ClientOutlet.Refusal(handle: handle, status: status, message: message))
         list(outlet)
-    }
-
-    func list(_ outlet: ClientOutlet) {
-        guard !outlet.isDirty else { return }
-        outlet.isDirty = true
-        dirty.append(outlet)
     }
 
     // MARK: Admission
@@ -233,6 +223,7 @@ public actor IngestLoop {
                 Refusal(status: .conflict, message: "Request \(request.requestID) is in the works or done already."))
         }
         let work = requests.insert(request)
+        request.work = work
         request.stamps.downBegun = MonotonicClock.now()
         request.waitingSince = request.stamps.downBegun
         let outcome = tokenizers.dispatcher.submit(work, model: request.body.model, now: request.stamps.downBegun)
@@ -304,6 +295,7 @@ public actor IngestLoop {
     }
 
     private func take(_ batch: borrowing TextBatch, from session: SessionRef, now: UInt64) {
+        var cursor = HopCursor()
         var token = 0
         var byte = 0
         for row in batch.rows {
@@ -320,14 +312,15 @@ public actor IngestLoop {
                 if row.finish != .none { tokenizers.dispatcher.finished(row.handle, in: session) }
                 continue
             }
-            take(row, tokens, text, batch.hops, request, work, session, now: now)
+            take(row, tokens, text, batch.hops, &cursor, request, session, now: now)
         }
     }
 
     private func take(
         _ row: TextRow, _ tokens: ArraySlice<UInt32>, _ text: ArraySlice<UInt8>, _ hops: [HopRecord],
-        _ request: IngestRequest, _ work: UInt64, _ session: SessionRef, now: UInt64
+        _ cursor: inout HopCursor, _ request: IngestRequest, _ session: SessionRef, now: UInt64
     ) {
+        let work = request.work
         if row.finish == .failed {
             tokenizers.dispatcher.finished(row.handle, in: session)
             return conclude(
@@ -354,8 +347,11 @@ public actor IngestLoop {
         if row.finish == .none {
             deliver(request, tokens, text)
         } else {
-            let clock = tokenizers.dispatcher.clock(of: session)
-            let own = request.body.wantsHops ? hops.filter { $0.handle == row.handle }.map { $0.told(by: clock) } : []
+            var own: [HopRecord] = []
+            if request.body.wantsHops {
+                let clock = tokenizers.dispatcher.clock(of: session)
+                own = cursor.records(of: row.handle, in: hops).map { $0.told(by: clock) }
+            }
             conclude(work, finish: row.finish, status: .ok, tokens: tokens, text: text, hops: own, receivedAt: now)
         }
     }
@@ -484,30 +480,10 @@ public actor IngestLoop {
         case .peerUp(let peer): outlets[peer.session] = ClientOutlet(session: peer.session)
         case .peerDown(let peer, _):
             guard let outlet = outlets.removeValue(forKey: peer.session) else { return }
-            outlet.isOpen = false
+            outlet.tray.close()
             for work in outlet.works.values { cancel(work) }
         case .control, .dispatch, .lost, .probeReply: break
         }
-    }
-
-    /// These rows did not go out: their tokens were not delivered.
-    private func withdraw(_ rows: [TextRow], from outlet: ClientOutlet) {
-        for row in rows {
-            guard let work = outlet.works[row.handle], let request = requests[work] else { continue }
-            request.deliveredTokens -= min(request.deliveredTokens, UInt32(row.tokenCount))
-        }
-    }
-
-    private func flushOutlets() {
-        for outlet in dirty {
-            if outlet.isOpen {
-                outlet.encode(stampedAt: MonotonicClock.now(), into: &frame) { frame, rows in
-                    if clients.send(&frame, to: outlet.session) != .sent { withdraw(rows, from: outlet) }
-                }
-            }
-            outlet.clear()
-        }
-        dirty.removeAll(keepingCapacity: true)
     }
 }
 

@@ -5,7 +5,7 @@ import Telemetry
 import Wire
 
 /// One request at ingest, from its admission until the client has its last row.
-final class IngestRequest {
+final class IngestRequest: RowSource {
     /// Who gets the answer.
     enum Client {
         /// The ZeroMQ door: this client's handle on this outlet.
@@ -32,8 +32,14 @@ final class IngestRequest {
     var receivedInAttempt: UInt32 = 0
     /// Bytes of text that were made so far: where another tokenizer has to go on.
     var textBytes: UInt64 = 0
-    /// Text of a request that does not stream, until its end.
-    var withheld: [UInt8] = []
+    /// Text that stands in no frame yet: all of it until the end, for a client that wants one row.
+    var pendingText: [UInt8] = []
+    /// Of `generated`, how many stand in a frame.
+    private(set) var sentTokens = 0
+    /// The key under which the line knows it; 0 before it is admitted.
+    var work: UInt64 = 0
+    var isListed = false
+    private var end: RequestEnd?
     var deliveredTokens: UInt32 = 0
     var promptTokens: UInt32 = 0
     var cachedTokens: UInt32 = 0
@@ -58,60 +64,129 @@ final class IngestRequest {
 
     /// The number of this attempt, in the names of its events.
     var attempt: UInt16 { firstAttempt &+ redispatches }
+
+    /// Ends the answer; its last row goes with the next frame.
+    func end(_ end: RequestEnd) {
+        self.end = end
+        // A failure in place of a whole answer brings none of it.
+        guard end.finish == .failed, !streams else { return }
+        pendingText = []
+        sentTokens = generated.count
+    }
+
+    /// A frame did not go out: these tokens of it were not delivered.
+    func withdraw(_ count: UInt32) { deliveredTokens -= min(deliveredTokens, count) }
+
+    // MARK: Rows
+
+    private static let rowTokens = Int(UInt16.max)
+    private static let rowBytes = 4 << 20
+
+    func fits(_ batch: borrowing TextBatch) -> Bool {
+        batch.hasRoom(
+            tokens: min(generated.count - sentTokens, Self.rowTokens),
+            bytes: max(min(pendingText.count, Self.rowBytes), end?.message.utf8.count ?? 0))
+    }
+
+    func takeRow(into batch: inout TextBatch, sentAt: UInt64) -> RowOutcome {
+        guard case .door(_, let handle) = client else { return .taken }
+        let count = min(generated.count - sentTokens, Self.rowTokens)
+        let text = Self.wholeCharacters(of: pendingText, atMost: Self.rowBytes)
+        let isAll = count == generated.count - sentTokens && text.count == pendingText.count
+        // The message of a failure stands alone.
+        let isAlone = count == 0 && text.isEmpty
+        let last = isAll && (isAlone || end?.finish != .failed) ? end : nil
+        let message = last?.finish == .failed ? Array((last?.message ?? "").utf8) : []
+        let isEdge = last != nil || sentTokens == 0
+        batch.rows.append(
+            TextRow(
+                handle: handle, tokenCount: UInt16(count), finish: last?.finish ?? .none, status: last?.status ?? .ok,
+                position: UInt32(clamping: sentTokens), textLength: UInt32(text.count + message.count),
+                promptTokens: isEdge ? promptTokens : 0, cachedTokens: isEdge ? cachedTokens : 0))
+        batch.tokens += generated[sentTokens..<sentTokens + count]
+        batch.text += text
+        batch.text += message
+        sentTokens += count
+        if isAll {
+            pendingText.removeAll(keepingCapacity: true)
+        } else {
+            pendingText.removeFirst(text.count)
+        }
+        if count > 0, stamps.firstSent == 0 { stamps.firstSent = sentAt }
+        guard let last else { return isAll && end == nil ? .taken : .more }
+        if body.wantsHops, !last.hops.isEmpty {
+            for hop in last.hops {
+                var own = hop
+                own.handle = handle
+                batch.hops.append(own)
+            }
+            batch.hops += stamps.records(
+                handle: handle, station: .ingest, lastReceived: last.receivedAt, lastBegun: last.receivedAt,
+                lastSent: sentAt)
+        }
+        return .ended
+    }
+
+    private static func wholeCharacters(of text: [UInt8], atMost limit: Int) -> ArraySlice<UInt8> {
+        guard text.count > limit else { return text[...] }
+        var end = limit
+        for _ in 0..<3 where text[end] & 0xc0 == 0x80 { end -= 1 }
+        return text[..<end]
+    }
 }
 
-/// The rows that wait for one client of the ZeroMQ door.
+/// How a request ends.
+struct RequestEnd {
+    var finish: FinishReason
+    var status: Status = .ok
+    /// Why it failed, for the client.
+    var message = ""
+    /// Those of the stations below, on our clock.
+    var hops: [HopRecord] = []
+    var receivedAt: UInt64
+}
+
+/// One client of the ZeroMQ door.
 final class ClientOutlet {
+    let tray: RowTray<IngestRequest>
     let session: SessionRef
-    var batch = TextBatch()
     /// Its requests, by its own handles.
     var works: [UInt32: UInt64] = [:]
+    /// Requests that were not admitted: they have no work, only an answer.
+    var refusals: [Refusal] = []
     /// Whether the outlet is listed for the end of this turn.
     var isDirty = false
-    /// False once the session has ended.
-    var isOpen = true
-    /// Requests whose first token is in the batch: they are stamped when it is sent.
-    var firsts: [IngestRequest] = []
+    /// Frames sent.
+    private var trays: UInt64 = 0
 
-    /// Batches that go out before `batch`, each as large as a frame may be.
-    private var full: [TextBatch] = []
-    private var tray: UInt64 = 0
-
-    init(session: SessionRef) { self.session = session }
-
-    /// Begins another batch if one row more would be too much for a frame.
-    func makeRoom(tokens: Int, bytes: Int) {
-        guard !batch.hasRoom(tokens: tokens, bytes: bytes) else { return }
-        full.append(batch)
-        batch = TextBatch()
+    struct Refusal {
+        var handle: UInt32
+        var status: Status
+        var message: String
     }
 
-    /// Encodes what waits as one output after the other; hop records that lack their time of sending get this one.
-    /// - Parameter body: Sends a frame with these rows.
-    func encode(stampedAt now: UInt64, into frame: inout FrameBuffer, _ body: (inout FrameBuffer, [TextRow]) -> Void) {
-        for request in firsts where request.stamps.firstSent == 0 { request.stamps.firstSent = now }
-        for index in full.indices { encode(&full[index], stampedAt: now, into: &frame, body) }
-        encode(&batch, stampedAt: now, into: &frame, body)
+    init(session: SessionRef) {
+        self.session = session
+        tray = RowTray(link: 0, session: session.session)
     }
 
-    private func encode(
-        _ batch: inout TextBatch, stampedAt now: UInt64, into frame: inout FrameBuffer,
-        _ body: (inout FrameBuffer, [TextRow]) -> Void
-    ) {
-        tray += 1
-        batch.tray = tray
-        for index in batch.hops.indices where batch.hops[index].sentAt == 0 { batch.hops[index].sentAt = now }
-        batch.encode(kind: .output, into: &frame, session: session.session)
-        body(&frame, batch.rows)
-    }
-
-    func clear() {
-        if !full.isEmpty { full = [] }
-        batch.rows.removeAll(keepingCapacity: true)
-        batch.tokens.removeAll(keepingCapacity: true)
-        batch.text.removeAll(keepingCapacity: true)
-        batch.hops.removeAll(keepingCapacity: true)
-        firsts.removeAll(keepingCapacity: true)
-        isDirty = false
+    /// Puts what waits into the batch, as the next output; false when nothing waits.
+    func fill(_ batch: inout TextBatch, sentAt: UInt64) -> Bool {
+        guard !tray.isEmpty || !refusals.isEmpty else { return false }
+        tray.fill(&batch, sentAt: sentAt) { _ in }
+        var taken = 0
+        for refusal in refusals {
+            guard batch.hasRoom(tokens: 0, bytes: refusal.message.utf8.count) else { break }
+            batch.rows.append(
+                TextRow(
+                    handle: refusal.handle, tokenCount: 0, finish: .failed, status: refusal.status, position: 0,
+                    textLength: UInt32(refusal.message.utf8.count)))
+            batch.text += Array(refusal.message.utf8)
+            taken += 1
+        }
+        refusals.removeFirst(taken)
+        trays += 1
+        batch.tray = trays
+        return true
     }
 }

@@ -1,9 +1,10 @@
+import Station
 import Telemetry
 import Tokenization
 import Wire
 
 /// One request in the tokenizer, from its `Encode` until both sides have let go of it.
-final class AnswerStream {
+final class AnswerStream: RowSource {
     enum State: Sendable {
         /// In the pool; the ticket takes it back.
         case encoding(EncodePool.Ticket?)
@@ -14,7 +15,12 @@ final class AnswerStream {
     }
 
     /// The key under which the line above knows it.
-    let upperWork: UInt64
+    let work: UInt64
+    /// How ingest names it.
+    let handle: UInt32
+    /// Where its rows go.
+    let tray: RowTray<AnswerStream>
+    var isListed = false
     let requestID: RequestID
     let ingestAttempt: UInt16
     let tenant: String
@@ -39,8 +45,17 @@ final class AnswerStream {
     var isCancelled = false
     var stamps = HopStamps()
 
-    init(_ encode: Encode, upperWork: UInt64, model: String, receivedAt: UInt64) {
-        self.upperWork = upperWork
+    /// Of `generated`, how many stand in a frame.
+    private var sentTokens: Int
+    /// Text that stands in no frame yet.
+    var pendingText: [UInt8] = []
+    /// How the answer ends, once that is known.
+    private var end: AnswerEnd?
+
+    init(_ encode: Encode, work: UInt64, tray: RowTray<AnswerStream>, model: String, receivedAt: UInt64) {
+        self.work = work
+        self.tray = tray
+        handle = encode.handle
         requestID = encode.requestID
         ingestAttempt = encode.ingestAttempt
         tenant = encode.tenant
@@ -51,12 +66,19 @@ final class AnswerStream {
         wantsHops = encode.body.wantsHops
         deliveredBytes = encode.deliveredBytes
         generated = encode.generated
+        sentTokens = encode.generated.count
         state = .encoding(nil)
         answer = AnswerAssembler(stops: encode.body.stops, minimumTokens: Int(encode.body.limits.minimumTokens))
         stamps.downReceived = receivedAt
     }
 
     var isAnswered: Bool { if case .answered = state { true } else { false } }
+
+    /// Ends the answer upward; what was made before goes with it.
+    func end(_ end: AnswerEnd) {
+        state = .answered
+        self.end = end
+    }
 
     /// Tokens that are still to be made.
     var remaining: Int { Int(limits.maximumTokens) - generated.count }
@@ -70,4 +92,56 @@ final class AnswerStream {
     }
 
     private static let affinityTokens = 256
+
+    // MARK: Rows
+
+    private static let rowTokens = Int(UInt16.max)
+
+    func fits(_ batch: borrowing TextBatch) -> Bool {
+        batch.hasRoom(
+            tokens: min(generated.count - sentTokens, Self.rowTokens),
+            bytes: max(pendingText.count, end?.message.utf8.count ?? 0))
+    }
+
+    func takeRow(into batch: inout TextBatch, sentAt: UInt64) -> RowOutcome {
+        let count = min(generated.count - sentTokens, Self.rowTokens)
+        let isAll = count == generated.count - sentTokens
+        // A last row that carries nothing of the answer goes after one that does.
+        let isAlone = count == 0 && pendingText.isEmpty
+        let last = isAll && (isAlone || end?.carriesAnswer == true) ? end : nil
+        let text = last?.carriesAnswer == false ? Array((last?.message ?? "").utf8) : isAll ? pendingText : []
+        let isEdge = last != nil || sentTokens == 0
+        batch.rows.append(
+            TextRow(
+                handle: handle, tokenCount: UInt16(count), finish: last?.finish ?? .none, status: last?.status ?? .ok,
+                position: UInt32(clamping: sentTokens), textLength: UInt32(text.count),
+                promptTokens: isEdge ? UInt32(prompt.count) : 0, cachedTokens: isEdge ? cachedTokens : 0))
+        batch.tokens += generated[sentTokens..<sentTokens + count]
+        batch.text += text
+        sentTokens += count
+        if isAll { pendingText.removeAll(keepingCapacity: true) }
+        if count > 0, stamps.firstSent == 0 { stamps.firstSent = sentAt }
+        guard let last else { return isAll && end == nil ? .taken : .more }
+        if wantsHops, last.carriesAnswer {
+            batch.hops += last.hops
+            batch.hops += stamps.records(
+                handle: handle, station: .tokenizer, lastReceived: last.receivedAt, lastBegun: last.receivedAt,
+                lastSent: sentAt)
+        }
+        return .ended
+    }
+}
+
+/// How an answer ends.
+struct AnswerEnd {
+    var finish: FinishReason
+    var status: Status = .ok
+    /// Why it failed, for the client.
+    var message = ""
+    /// Those of the stations below, on our clock.
+    var hops: [HopRecord] = []
+    var receivedAt: UInt64
+
+    /// Whether the last row has tokens and text: failures and what is handed back do not.
+    var carriesAnswer: Bool { finish != .failed && finish != .handedBack }
 }

@@ -8,108 +8,91 @@ import Wire
 
 /// Rows on their way up.
 extension TokenizerLoop {
-    /// Makes text of a row's tokens and puts it into the tray of whoever asked.
+    /// Makes text of a row's tokens, which goes to whoever asked.
     func deliver(
-        _ row: TokenRow, _ tokens: ArraySlice<UInt32>, _ hops: [HopRecord], key: UInt64, clock: ClockOffset,
-        now: UInt64
+        _ row: TokenRow, _ tokens: ArraySlice<UInt32>, _ hops: [HopRecord], _ cursor: inout HopCursor,
+        _ stream: AnswerStream, key: UInt64, from session: SessionRef, now: UInt64
     ) {
-        text.removeAll(keepingCapacity: true)
+        if !stream.hasFirstRow {
+            stream.hasFirstRow = true
+            if stream.generated.isEmpty { stream.cachedTokens = row.cachedTokens }
+            if stream.stamps.firstReceived == 0 {
+                stream.stamps.firstReceived = now
+                stream.stamps.firstBegun = now
+            }
+        }
         var finish = row.finish
-        var taken = tokens.count
-        var isFirst = false
-        var failure: AnswerError?
-        streams.update(key) { stream in
-            isFirst = !stream.hasFirstRow
-            if isFirst {
-                stream.hasFirstRow = true
-                if stream.generated.isEmpty { stream.cachedTokens = row.cachedTokens }
-                if stream.stamps.firstReceived == 0 {
-                    stream.stamps.firstReceived = now
-                    stream.stamps.firstBegun = now
-                }
-            }
-            do throws(AnswerError) {
-                let progress = try stream.answer.push(tokens.span, table: table, into: &text)
-                taken = progress.tokensTaken
-                if progress.isStopped { finish = .stop }
-                if finish != .none { stream.answer.finish(into: &text) }
-            } catch {
-                failure = error
-            }
-            stream.receivedInAttempt += UInt32(tokens.count)
-            stream.generated += tokens.prefix(taken)
+        let progress: AnswerAssembler.Progress
+        do throws(AnswerError) {
+            progress = try stream.answer.push(tokens.span, table: table, into: &stream.pendingText)
+        } catch {
+            return fail(
+                key, stream, .engineFailed, "The engine made a token that the vocabulary lacks: \(error)")
         }
-        if let failure {
-            return fail(key, .engineFailed, "The engine made a token that the vocabulary lacks: \(failure)")
+        if progress.isStopped { finish = .stop }
+        stream.receivedInAttempt += UInt32(tokens.count)
+        stream.generated += tokens.prefix(progress.tokensTaken)
+        guard finish != .none else { return stream.tray.list(stream) }
+        stream.answer.finish(into: &stream.pendingText)
+        var end = AnswerEnd(finish: finish, status: row.status, receivedAt: now)
+        if stream.wantsHops {
+            end.hops = told(cursor.records(of: row.handle, in: hops), stream, workers.dispatcher.clock(of: session))
         }
-        put(
-            key, tokens: tokens.prefix(taken), finish: finish, status: row.status, hops: finish == .none ? [] : hops,
-            below: row.handle, clock: clock, receivedAt: now)
-        guard finish != .none else { return }
-        if row.finish == .none {
-            // A stop string that the worker does not know of.
-            streams.update(key) { $0.state = .answered }
-            cancelBelow(key)
-        } else {
-            streams.remove(key)
-        }
+        conclude(stream, end)
+        // Otherwise by a stop string that the worker does not know of.
+        if row.finish == .none { cancelBelow(key) } else { streams.remove(key) }
     }
 
     /// Ends a stream upward without another token, with what text was held back.
-    func answer(_ key: UInt64, finish: FinishReason, status: Status = .ok) {
-        text.removeAll(keepingCapacity: true)
-        streams.update(key) { $0.answer.finish(into: &text) }
-        if finish == .handedBack { text.removeAll(keepingCapacity: true) }
-        put(
-            key, tokens: [], finish: finish, status: status, hops: [], below: 0, clock: ClockOffset(),
-            receivedAt: MonotonicClock.now())
-        streams.update(key) { $0.state = .answered }
+    func answer(_ key: UInt64, _ stream: AnswerStream, finish: FinishReason, status: Status = .ok) {
+        if finish != .handedBack { stream.answer.finish(into: &stream.pendingText) }
+        conclude(stream, AnswerEnd(finish: finish, status: status, receivedAt: MonotonicClock.now()))
         if finish != .handedBack { cancelBelow(key) }
     }
 
     /// Ends a stream upward with an error, and below.
-    func fail(_ key: UInt64, _ status: Status, _ message: String) {
+    func fail(_ key: UInt64, _ stream: AnswerStream, _ status: Status, _ message: String) {
         counters.failures += 1
-        text.removeAll(keepingCapacity: true)
-        text += Array(message.utf8)
-        put(
-            key, tokens: [], finish: .failed, status: status, hops: [], below: 0, clock: ClockOffset(),
-            receivedAt: MonotonicClock.now())
-        streams.update(key) { $0.state = .answered }
+        conclude(
+            stream,
+            AnswerEnd(finish: .failed, status: status, message: message, receivedAt: MonotonicClock.now()))
         cancelBelow(key)
     }
 
-    private func put(
-        _ key: UInt64, tokens: ArraySlice<UInt32>, finish: FinishReason, status: Status, hops: [HopRecord],
-        below: UInt32, clock: ClockOffset, receivedAt: UInt64
-    ) {
-        guard let stream = streams[key], let origin = ingests.side.origin(of: stream.upperWork),
-            let tray = trays[origin.link], tray.session == origin.session
-        else { return }
-        let isEdge = finish != .none || stream.generated.count == tokens.count
-        let row = TextRow(
-            handle: origin.handle, tokenCount: UInt16(clamping: tokens.count), finish: finish, status: status,
-            position: UInt32(clamping: stream.generated.count - tokens.count), textLength: UInt32(text.count),
-            promptTokens: isEdge ? UInt32(stream.prompt.count) : 0, cachedTokens: isEdge ? stream.cachedTokens : 0)
-        tray.makeRoom(tokens: tokens.count, bytes: text.count)
-        tray.batch.rows.append(row)
-        tray.batch.tokens += tokens
-        tray.batch.text += text
-        if stream.stamps.firstSent == 0, !tokens.isEmpty { tray.firsts.append(stream) }
-        guard finish != .none else { return }
-        streamByUpperWork[stream.upperWork] = nil
-        tray.ended.append(stream.upperWork)
-        guard stream.wantsHops else { return }
-        for hop in hops where hop.handle == below {
+    private func conclude(_ stream: AnswerStream, _ end: AnswerEnd) {
+        streamByUpperWork[stream.work] = nil
+        stream.end(end)
+        stream.tray.list(stream)
+    }
+
+    /// The same records with ingest's handle and on our own clock.
+    private func told(
+        _ hops: ArraySlice<HopRecord>, _ stream: AnswerStream, _ clock: ClockOffset
+    ) -> [HopRecord] {
+        hops.map { hop in
             var own = hop
-            own.handle = origin.handle
+            own.handle = stream.handle
             own.receivedAt = clock.own(hop.receivedAt)
             own.begunAt = clock.own(hop.begunAt)
             own.sentAt = clock.own(hop.sentAt)
             own.uncertainty = UInt16(clamping: UInt64(hop.uncertainty) + (clock.uncertainty ?? 0) / 1000)
-            tray.batch.hops.append(own)
+            return own
         }
-        tray.batch.hops += stream.stamps.records(
-            handle: origin.handle, station: .tokenizer, lastReceived: receivedAt, lastBegun: receivedAt, lastSent: 0)
+    }
+
+    func flushTrays() {
+        for tray in trays.values { flush(tray) }
+    }
+
+    /// Sends what the window lets through.
+    private func flush(_ tray: RowTray<AnswerStream>) {
+        while !tray.isEmpty, let number = ingests.side.trayToSend(on: tray.link) {
+            textBatch.tray = number
+            tray.fill(&textBatch, sentAt: MonotonicClock.now()) { ended.append($0) }
+            textBatch.encode(kind: .textBatch, into: &frame, session: tray.session)
+            ingests.send(&frame, on: tray.link, session: tray.session)
+            for work in ended { ingests.side.ended(work) }
+            ended.removeAll(keepingCapacity: true)
+        }
     }
 }

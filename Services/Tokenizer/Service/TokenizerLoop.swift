@@ -29,15 +29,17 @@ public actor TokenizerLoop {
 
     var streams = SlotTable<AnswerStream>()
     /// Streams by the key of the line above.
-    var streamByUpperWork: [UInt64: UInt64] = [:]
-    var trays: [UInt32: TextTray] = [:]
+    var streamByUpperWork = KeyedSlots<UInt64>()
+    var trays: [UInt32: RowTray<AnswerStream>] = [:]
     var counters = TokenizerCounters()
     var mirror: MetricMirror?
     private var encodeFrame = Encode()
     private var generateFrame = Generate()
     private var tokenBatch = TokenBatch()
-    private var frame = FrameBuffer(capacity: 4096)
-    var text: [UInt8] = []
+    var textBatch = TextBatch()
+    var frame = FrameBuffer(capacity: 4096)
+    /// Works whose last row is in the tray that is being sent: their slots are free once it is.
+    var ended: [UInt64] = []
     /// Workers with a session, and those whose leases are just being told as lost.
     private var workerPeers: [UInt64: PeerInfo] = [:]
     private var probes: [UInt64: (link: UInt32, number: UInt64)] = [:]
@@ -122,7 +124,7 @@ public actor TokenizerLoop {
     private func handBack() {
         for key in streams.keys {
             guard let stream = streams[key], !stream.isAnswered else { continue }
-            answer(key, finish: .handedBack, status: .draining)
+            answer(key, stream, finish: .handedBack, status: .draining)
             cancelBelow(key)
         }
         endTurn()
@@ -151,22 +153,24 @@ public actor TokenizerLoop {
     }
 
     private func take(_ encode: Encode, on link: UInt32, now: UInt64) {
-        guard case .accepted(let work) = ingests.side.accept(encode.handle, on: link, now: now) else { return }
+        guard let tray = trays[link],
+            case .accepted(let work) = ingests.side.accept(encode.handle, on: link, now: now)
+        else { return }
         counters.requests += 1
         let stream = AnswerStream(
-            encode, upperWork: work, model: encode.body.model.isEmpty ? configuration.modelName : encode.body.model,
-            receivedAt: now)
+            encode, work: work, tray: tray,
+            model: encode.body.model.isEmpty ? configuration.modelName : encode.body.model, receivedAt: now)
         stream.stamps.downBegun = MonotonicClock.now()
         let key = streams.insert(stream)
         streamByUpperWork[work] = key
         guard stream.model == configuration.modelName else {
-            return fail(key, .unknownModel, "The model \(encode.body.model) is not served here.")
+            return fail(key, stream, .unknownModel, "The model \(encode.body.model) is not served here.")
         }
         let prompt: Prompt
         switch encode.body.form {
         case .chat:
             guard encode.body.strings.count.isMultiple(of: 2) else {
-                return fail(key, .invalidRequest, "A chat is pairs of role and content.")
+                return fail(key, stream, .invalidRequest, "A chat is pairs of role and content.")
             }
             prompt = .chat(
                 stride(from: 0, to: encode.body.strings.count, by: 2).map {
@@ -178,61 +182,57 @@ public actor TokenizerLoop {
         let ticket = pool.submit(prompt) { [weak self] result in
             self?.assumeIsolated { $0.encoded(key, result) }
         }
-        guard let ticket else { return fail(key, .busy, "The tokenizer's queue is full.") }
-        streams.update(key) { $0.state = .encoding(ticket) }
+        guard let ticket else { return fail(key, stream, .busy, "The tokenizer's queue is full.") }
+        stream.state = .encoding(ticket)
     }
 
     private func encoded(_ key: UInt64, _ result: Result<[UInt32], PromptError>) {
         guard let stream = streams[key], case .encoding = stream.state else { return }
         switch result {
         case .failure(let error):
-            fail(key, error.isTheRequestsFault ? .invalidRequest : .engineFailed, error.description)
+            fail(key, stream, error.isTheRequestsFault ? .invalidRequest : .engineFailed, error.description)
         case .success(let prompt):
             counters.promptTokens += UInt64(prompt.count)
-            if let reason = fit(key, prompt) { return fail(key, .promptTooLong, reason) }
+            if let reason = fit(stream, prompt) { return fail(key, stream, .promptTooLong, reason) }
             do throws(AnswerError) {
                 if !stream.generated.isEmpty {
-                    let answer = try AnswerAssembler(
+                    stream.answer = try AnswerAssembler(
                         stops: stream.stops, minimumTokens: Int(stream.limits.minimumTokens),
                         resuming: stream.generated, deliveredBytes: stream.deliveredBytes, table: table)
-                    streams.update(key) { $0.answer = answer }
                 }
             } catch {
-                return fail(key, .invalidRequest, "The answer cannot be continued: \(error)")
+                return fail(key, stream, .invalidRequest, "The answer cannot be continued: \(error)")
             }
-            streams.update(key) { $0.state = .generating }
+            stream.state = .generating
             generate(key, atFront: !stream.generated.isEmpty)
         }
     }
 
     /// Keeps the prompt and bounds the answer by the context; the reason when they do not fit.
-    private func fit(_ key: UInt64, _ prompt: [UInt32]) -> String? {
-        let context = workers.dispatcher.allPeers.map { Int($0.contextLength) }.max() ?? lastContextLength
-        let reason: String?? = streams.update(key) { stream -> String? in
-            stream.prompt = prompt
-            guard context > 0 else { return nil }
-            let wanted = prompt.count + max(1, Int(stream.limits.maximumTokens))
-            guard wanted <= context else {
-                return "The model's context holds \(context) tokens; this request asks for \(wanted) "
-                    + "(\(prompt.count) of prompt, \(max(1, stream.limits.maximumTokens)) of answer)."
-            }
-            if stream.limits.maximumTokens == 0 {
-                stream.limits.maximumTokens = UInt32(context - prompt.count)
-            }
-            return nil
+    private func fit(_ stream: AnswerStream, _ prompt: [UInt32]) -> String? {
+        let context = workers.dispatcher.largestContext.map { Int($0) } ?? lastContextLength
+        stream.prompt = prompt
+        guard context > 0 else { return nil }
+        let wanted = prompt.count + max(1, Int(stream.limits.maximumTokens))
+        guard wanted <= context else {
+            return "The model's context holds \(context) tokens; this request asks for \(wanted) "
+                + "(\(prompt.count) of prompt, \(max(1, stream.limits.maximumTokens)) of answer)."
         }
-        return reason ?? nil
+        if stream.limits.maximumTokens == 0 {
+            stream.limits.maximumTokens = UInt32(context - prompt.count)
+        }
+        return nil
     }
 
     /// Sends a stream to a worker, or ends it when nothing is left to make.
     func generate(_ key: UInt64, atFront: Bool) {
         guard let stream = streams[key] else { return }
-        if stream.isCancelled { return answer(key, finish: .cancelled) }
-        if stream.answer.isStopped { return answer(key, finish: .stop) }
-        if stream.limits.maximumTokens > 0, stream.remaining <= 0 { return answer(key, finish: .length) }
+        if stream.isCancelled { return answer(key, stream, finish: .cancelled) }
+        if stream.answer.isStopped { return answer(key, stream, finish: .stop) }
+        if stream.limits.maximumTokens > 0, stream.remaining <= 0 { return answer(key, stream, finish: .length) }
         let outcome = workers.dispatcher.submit(
             key, affinity: stream.affinity, atFront: atFront, now: MonotonicClock.now())
-        if case .refused(let status) = outcome { fail(key, status, "No worker takes requests now.") }
+        if case .refused(let status) = outcome { fail(key, stream, status, "No worker takes requests now.") }
     }
 
     // MARK: To and from below
@@ -258,17 +258,13 @@ public actor TokenizerLoop {
         } catch {
             log.error("tokenizer: request does not fit a frame", metadata: ["error": "\(error)"])
             workers.dispatcher.notSent(handle, in: session)
-            return fail(key, .promptTooLong, "The prompt is too long for the line.")
+            return fail(key, stream, .promptTooLong, "The prompt is too long for the line.")
         }
-        let digest = generateFrame.digest
         workers.send(&frame, to: session)
-        let now = MonotonicClock.now()
-        streams.update(key) { stream in
-            stream.digest = digest
-            stream.hasFirstRow = false
-            stream.receivedInAttempt = 0
-            stream.stamps.downSent = now
-        }
+        stream.digest = generateFrame.digest
+        stream.hasFirstRow = false
+        stream.receivedInAttempt = 0
+        stream.stamps.downSent = MonotonicClock.now()
     }
 
     private func drainWorkers() {
@@ -287,16 +283,18 @@ public actor TokenizerLoop {
     }
 
     private func take(_ batch: borrowing TokenBatch, from session: SessionRef, now: UInt64) {
+        var cursor = HopCursor()
         var offset = 0
         for row in batch.rows {
             let end = offset + Int(row.tokenCount)
-            take(row, tokens: batch.tokens[offset..<end], hops: batch.hops, from: session, now: now)
+            take(row, batch.tokens[offset..<end], batch.hops, &cursor, from: session, now: now)
             offset = end
         }
     }
 
     private func take(
-        _ row: TokenRow, tokens: ArraySlice<UInt32>, hops: [HopRecord], from session: SessionRef, now: UInt64
+        _ row: TokenRow, _ tokens: ArraySlice<UInt32>, _ hops: [HopRecord], _ cursor: inout HopCursor,
+        from session: SessionRef, now: UInt64
     ) {
         guard let key = workers.dispatcher.lease(of: row.handle, in: session) else { return }
         counters.tokens += UInt64(tokens.count)
@@ -319,7 +317,7 @@ public actor TokenizerLoop {
             counters.digestMismatches += 1
             log.error(
                 "tokenizer: a worker answered another prompt", metadata: ["request": "\(stream.requestID)"])
-            fail(key, .digestMismatch, "The answer did not belong to the prompt.")
+            fail(key, stream, .digestMismatch, "The answer did not belong to the prompt.")
             if row.finish == .none {
                 _ = workers.dispatcher.cancel(key)
             } else {
@@ -335,9 +333,9 @@ public actor TokenizerLoop {
         }
         if row.finish != .none { workers.dispatcher.finished(row.handle, in: session) }
         guard row.finish != .failed else {
-            return fail(key, row.status == .ok ? .engineFailed : row.status, Self.text(of: row.status))
+            return fail(key, stream, row.status == .ok ? .engineFailed : row.status, Self.text(of: row.status))
         }
-        deliver(row, tokens, hops, key: key, clock: workers.dispatcher.clock(of: session), now: now)
+        deliver(row, tokens, hops, &cursor, stream, key: key, from: session, now: now)
     }
 
     private static func text(of status: Status) -> String {
@@ -367,9 +365,9 @@ public actor TokenizerLoop {
             return
         }
         guard stream.attempt < Self.maximumAttempts else {
-            return fail(key, .unavailable, "Worker after worker was lost with this request.")
+            return fail(key, stream, .unavailable, "Worker after worker was lost with this request.")
         }
-        streams.update(key) { $0.attempt += 1 }
+        stream.attempt += 1
         generate(key, atFront: true)
     }
 
@@ -447,10 +445,10 @@ public actor TokenizerLoop {
         case .cancel(let work): cancel(work)
         case .sessionBegan(let link, let welcome):
             log.info("tokenizer: joined", metadata: ["ingest": "\(welcome.name)"])
-            trays[link] = TextTray(link: link, session: welcome.session)
+            trays[link] = RowTray(link: link, session: welcome.session)
         case .sessionEnded(let link, _, let status, let works):
             log.info("tokenizer: session ended", metadata: ["reason": "\(status)", "requests": "\(works.count)"])
-            trays[link] = nil
+            trays.removeValue(forKey: link)?.close()
             for work in works { abandon(work) }
         case .refused(_, let status):
             log.warning("tokenizer: ingest refuses", metadata: ["reason": "\(status)"])
@@ -472,15 +470,15 @@ public actor TokenizerLoop {
     private func cancel(_ work: UInt64) {
         guard let key = streamByUpperWork[work], let stream = streams[key] else { return }
         counters.cancels += 1
-        streams.update(key) { $0.isCancelled = true }
+        stream.isCancelled = true
         if case .encoding(let ticket) = stream.state {
             if let ticket { pool.cancel(ticket) }
-            answer(key, finish: .cancelled)
+            answer(key, stream, finish: .cancelled)
             streams.remove(key)
             return
         }
         if workers.dispatcher.cancel(key) == .removed {
-            answer(key, finish: .cancelled)
+            answer(key, stream, finish: .cancelled)
             streams.remove(key)
         }
     }
@@ -488,41 +486,21 @@ public actor TokenizerLoop {
     /// The session of this work has ended: nobody waits for it any more.
     private func abandon(_ work: UInt64) {
         ingests.side.ended(work)
-        guard let key = streamByUpperWork.removeValue(forKey: work), let stream = streams[key] else { return }
+        guard let key = streamByUpperWork[work], let stream = streams[key] else { return }
+        streamByUpperWork[work] = nil
         if case .encoding(let ticket) = stream.state {
             if let ticket { pool.cancel(ticket) }
             streams.remove(key)
             return
         }
-        streams.update(key) { $0.state = .answered }
+        stream.state = .answered
         cancelBelow(key)
     }
 
     /// Room above follows room below, so that requests wait at ingest and nowhere else.
     private func updateSlots() {
-        var room = 0
-        for peer in workers.dispatcher.allPeers {
-            guard let load = workers.dispatcher.load(of: peer.session.peer) else { continue }
-            room += Int(load.credit) + load.leases
-        }
-        let slots = workers.dispatcher.peerCount == 0 ? 0 : UInt32(clamping: room + configuration.lookahead)
+        let slots = workers.dispatcher.peerCount == 0 ? 0 : UInt32(clamping: workers.dispatcher.room + configuration.lookahead)
         if slots != ingests.side.slots { ingests.side.setSlots(slots) }
-    }
-
-    private func flushTrays() {
-        for tray in trays.values where !tray.batch.rows.isEmpty {
-            while let full = tray.full.first, flush(full) { tray.full.removeFirst() }
-            if tray.full.isEmpty, flush(tray) { tray.clear() }
-        }
-    }
-
-    /// Sends a tray; false while the window is shut.
-    private func flush(_ tray: TextTray) -> Bool {
-        guard let number = ingests.side.trayToSend(on: tray.link) else { return false }
-        tray.encode(number, stampedAt: MonotonicClock.now(), into: &frame)
-        ingests.send(&frame, on: tray.link, session: tray.session)
-        for work in tray.ended { ingests.side.ended(work) }
-        return true
     }
 
     /// Whether a worker is there.

@@ -7,6 +7,8 @@ public struct TokenTable: Sendable {
     private let storage: [UInt8]
     /// Token `id` has the bytes from `ends[id]` to `ends[id + 1]`.
     private let ends: [UInt32]
+    /// Which tokens are whole characters by themselves.
+    private let isWhole: [Bool]
 
     /// Reads all tokens of `vocabulary`.
     public init(_ vocabulary: Vocabulary) throws(LlamaError) {
@@ -17,20 +19,27 @@ public struct TokenTable: Sendable {
             try vocabulary.bytes(of: token, renderSpecial: false, into: &storage)
             ends.append(UInt32(storage.count))
         }
-        self.storage = storage
-        self.ends = ends
+        self.init(storage: storage, ends: ends)
     }
 
     /// A table of its own making: piece `i` is token `i`.
     public init(pieces: [[UInt8]]) {
-        storage = Array(pieces.joined())
         var ends: [UInt32] = [0]
         var end = 0
         for piece in pieces {
             end += piece.count
             ends.append(UInt32(end))
         }
+        self.init(storage: Array(pieces.joined()), ends: ends)
+    }
+
+    private init(storage: [UInt8], ends: [UInt32]) {
+        self.storage = storage
         self.ends = ends
+        isWhole = ends.indices.dropLast().map { token in
+            let bytes = storage.span.extracting(Int(ends[token])..<Int(ends[token + 1]))
+            return (try? UTF8Span(validating: bytes)) != nil
+        }
     }
 
     /// Number of tokens.
@@ -42,7 +51,11 @@ public struct TokenTable: Sendable {
     func decode(_ token: UInt32, with detokenizer: inout IncrementalDetokenizer, into text: inout [UInt8]) -> Bool {
         guard token < count else { return false }
         let range = Int(ends[Int(token)])..<Int(ends[Int(token) + 1])
-        detokenizer.push(storage.span.extracting(range), into: &text)
+        if isWhole[Int(token)], !detokenizer.isInsideCharacter {
+            text += storage[range]
+        } else {
+            detokenizer.push(storage.span.extracting(range), into: &text)
+        }
         return true
     }
 }

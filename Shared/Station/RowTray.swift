@@ -1,0 +1,108 @@
+public import Wire
+
+/// A frame's content that rows are put into.
+public protocol RowBatch {
+    /// Empties it and keeps its memory.
+    mutating func clear()
+}
+
+/// What came of putting a row into a batch.
+public enum RowOutcome: Sendable {
+    /// The next row goes on where this one had to end.
+    case more
+    /// All that was there.
+    case taken
+    /// That was the last row of its request.
+    case ended
+}
+
+/// A request whose tokens gather until a frame can go.
+public protocol RowSource: AnyObject {
+    associatedtype Batch: RowBatch
+
+    /// The key under which the line that takes the rows knows it.
+    var work: UInt64 { get }
+    /// Whether it stands in its tray; the tray's to set.
+    var isListed: Bool { get set }
+    /// Whether its next row leaves the frame within what a peer accepts.
+    func fits(_ batch: borrowing Batch) -> Bool
+    /// Appends one row.
+    /// - Parameter sentAt: When the frame goes, on the monotonic clock.
+    func takeRow(into batch: inout Batch, sentAt: UInt64) -> RowOutcome
+}
+
+/// What waits for one link's session: requests with something that stands in no frame yet. What comes while the window
+/// is shut joins the row of its request, so that a slow peer gets fewer and longer rows, and no row waits for another.
+public final class RowTray<Source: RowSource> {
+    public let link: UInt32
+    public let session: UInt32
+    /// False once the session has ended: then nothing gathers.
+    public private(set) var isOpen = true
+    @usableFromInline var waiting: [Source] = []
+
+    public init(link: UInt32, session: UInt32) {
+        self.link = link
+        self.session = session
+    }
+
+    @inlinable
+    public var isEmpty: Bool { waiting.isEmpty }
+
+    /// Notes that the request has something to send.
+    @inlinable
+    public func list(_ source: Source) {
+        guard isOpen, !source.isListed else { return }
+        source.isListed = true
+        waiting.append(source)
+    }
+
+    /// The session has ended: what waits goes nowhere.
+    public func close() {
+        isOpen = false
+        for source in waiting { source.isListed = false }
+        waiting = []
+    }
+
+    /// Replaces the batch's content by as many rows as a frame holds, in the order in which their requests came.
+    /// - Parameters:
+    ///   - sentAt: When the frame goes.
+    ///   - onEnded: Called with the work of each row that was its request's last.
+    @inlinable
+    public func fill(_ batch: inout Source.Batch, sentAt: UInt64, onEnded: (UInt64) -> Void) {
+        batch.clear()
+        var taken = 0
+        filling: while taken < waiting.count {
+            let source = waiting[taken]
+            guard source.fits(batch) else { break }
+            switch source.takeRow(into: &batch, sentAt: sentAt) {
+            case .more: continue
+            case .taken: break
+            case .ended: onEnded(source.work)
+            }
+            source.isListed = false
+            taken += 1
+        }
+        if taken == waiting.count {
+            waiting.removeAll(keepingCapacity: true)
+        } else {
+            waiting.removeFirst(taken)
+        }
+    }
+}
+
+extension TokenBatch: RowBatch {
+    public mutating func clear() {
+        rows.removeAll(keepingCapacity: true)
+        tokens.removeAll(keepingCapacity: true)
+        hops.removeAll(keepingCapacity: true)
+    }
+}
+
+extension TextBatch: RowBatch {
+    public mutating func clear() {
+        rows.removeAll(keepingCapacity: true)
+        tokens.removeAll(keepingCapacity: true)
+        text.removeAll(keepingCapacity: true)
+        hops.removeAll(keepingCapacity: true)
+    }
+}
