@@ -29,6 +29,7 @@ let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package
 let configuration: Target.Dependency = .product(name: "Configuration", package: "swift-configuration")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let grdbSQLite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swift")
 let histogram: Target.Dependency = .product(name: "Histogram", package: "hdrhistogram-swift")
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
@@ -68,6 +69,13 @@ func tests(
 let package = Package(
     name: "token-factory",
     platforms: [.macOS(.v15)],
+    products: [
+        // For the package in `Benchmarks`.
+        .library(name: "Wire", targets: ["Wire"]),
+        .library(name: "Transport", targets: ["Transport"]),
+        .library(name: "Line", targets: ["Line"]),
+        .library(name: "Station", targets: ["Station"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         .package(
@@ -144,7 +152,7 @@ let package = Package(
                 "Batching", "AdminDoor", "Settings", logging, lifecycle,
             ], llama: true),
 
-        target("LedgerStore", "Services/Accounting/Store", ["Wire", "Economics", crypto, grdb]),
+        target("LedgerStore", "Services/Accounting/Store", ["Wire", "Economics", crypto, grdb, grdbSQLite]),
         target(
             "AccountingService", "Services/Accounting/Service",
             [
@@ -159,6 +167,7 @@ let package = Package(
                 "Economics", "AdminDoor", "Settings", logging, lifecycle,
             ]),
 
+        target("Charts", "Tools/Charts"),
         target(
             "LoadGenerator", "Tools/LoadGenerator/Core",
             ["Wire", "Transport", "Line", "Station", "Telemetry", histogram, httpClient, nioCore, nioHTTP1]),
@@ -184,6 +193,7 @@ let package = Package(
         tests("BatchingTests", ["Batching"]),
         tests("EnginesTests", ["Engines", "Batching", "Llama"], llama: true),
         tests("LedgerStoreTests", ["LedgerStore", "Wire", "Economics"]),
+        tests("ChartsTests", ["Charts"]),
         tests("FactoryKitTests", ["FactoryKit", "LedgerStore"], llama: true),
         tests("LoadGeneratorTests", ["LoadGenerator", "Line", "Station", "Transport", "Wire"]),
     ]

@@ -55,6 +55,13 @@ public final class LedgerStore: Sendable {
     private let key: SigningKey
     private let settings: LedgerSettings
     private let prices: PriceBook
+    private let memory = WriterMemory()
+
+    /// Requests of the last transactions.
+    // Reached inside `database.write` alone, which lets in one at a time.
+    private final class WriterMemory: @unchecked Sendable {
+        var cache = RequestCache()
+    }
 
     /// Opens the ledger, makes it where there is none, and notes the price list in it where that has changed.
     ///
@@ -141,10 +148,14 @@ public final class LedgerStore: Sendable {
     ) throws(LedgerError) -> ApplyResult {
         do {
             return try database.write { db in
+                // After a failure nothing is remembered: what was changed in memory did not happen.
+                var cache = RequestCache()
+                swap(&cache, &memory.cache)
                 var transaction = try LedgerTransaction(
-                    db, path: path, key: key, prices: prices, settings: settings, now: now())
+                    db, path: path, key: key, prices: prices, settings: settings, now: now(), cache: consume cache)
                 try body(&transaction)
                 try transaction.finish()
+                memory.cache = transaction.takeCache()
                 return transaction.result
             }
         } catch {

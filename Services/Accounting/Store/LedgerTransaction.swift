@@ -15,15 +15,14 @@ struct LedgerTransaction {
     private var olderPrices: [Int64: PriceList] = [:]
     private var chain: Chain
     private let chainAtStart: Int64
-    private var requests: [Data: OpenRequest] = [:]
+    private var cache: RequestCache
+    /// Requests that this transaction has changed, in the order of their first change.
+    private var touched: [OpenRequest] = []
+    private let insertEvent: BoundStatement
+    private let insertPosting: BoundStatement
     private var balances: [AccountKey: Balance] = [:]
     private var producers: [UInt64: UInt64] = [:]
     private(set) var result = ApplyResult()
-
-    private struct OpenRequest {
-        var state: RequestState
-        var position: Position
-    }
 
     private struct AccountKey: Hashable {
         var tenant: String
@@ -36,7 +35,8 @@ struct LedgerTransaction {
     }
 
     init(
-        _ db: Database, path: String, key: SigningKey, prices: PriceBook, settings: LedgerSettings, now: UInt64
+        _ db: Database, path: String, key: SigningKey, prices: PriceBook, settings: LedgerSettings, now: UInt64,
+        cache: consuming RequestCache = RequestCache()
     ) throws {
         self.db = db
         self.path = path
@@ -48,6 +48,16 @@ struct LedgerTransaction {
             db.cachedStatement(sql: "SELECT sequence, hash FROM event ORDER BY sequence DESC LIMIT 1"))
         chain = last.map { Chain(sequence: $0[0], hash: $0[1]) } ?? Chain(publicKey: key.publicKey)
         chainAtStart = chain.sequence
+        if cache.sequence != chain.sequence { cache.clear() }
+        self.cache = cache
+        insertEvent = try BoundStatement(
+            db,
+            """
+            INSERT INTO event (sequence, kind, received, name, body, hash) VALUES (?, ?, ?, ?, ?, ?)
+            ON CONFLICT (name) DO NOTHING
+            """)
+        insertPosting = try BoundStatement(
+            db, "INSERT INTO posting (event, tenant, debit, credit, amount) VALUES (?, ?, ?, ?, ?)")
     }
 
     // MARK: Events
@@ -66,12 +76,11 @@ struct LedgerTransaction {
             return try applyKnown(event, key: key, name: name, body: body)
         }
         result.recorded += 1
-        var request = try open(key, event: event, sequence: sequence)
+        let request = try open(key, event: event, sequence: sequence)
         let list = try priceList(request.state.prices)
         let reason = try request.state.apply(event, sequence: sequence, prices: list)
         if let reason { try note(reason, sequence: sequence, request: request.state) }
-        try post(&request, sequence: sequence)
-        requests[key] = request
+        try post(request, sequence: sequence)
     }
 
     /// The name is known: the same body changes nothing, another one is kept as a conflict.
@@ -90,7 +99,6 @@ struct LedgerTransaction {
         result.recorded += 1
         let request = try open(key, event: event, sequence: sequence)
         try note(.otherBody, sequence: sequence, request: request.state)
-        requests[key] = request
     }
 
     mutating func expire(openedBefore limit: Int64) throws {
@@ -99,13 +107,13 @@ struct LedgerTransaction {
                 sql: "SELECT key FROM request WHERE state = 0 AND opened_at < ? ORDER BY opened_at, id LIMIT ?"),
             arguments: [limit, settings.expiryBatch])
         for key in keys {
-            guard var request = try load(key),
+            guard let request = try load(key),
                 let sequence = try insert(.expired, name: EntryName.expired(key: key), body: key)
             else { continue }
             result.recorded += 1
             request.state.expire(sequence: sequence)
-            try post(&request, sequence: sequence)
-            requests[key] = request
+            touch(request)
+            try post(request, sequence: sequence)
         }
     }
 
@@ -115,12 +123,14 @@ struct LedgerTransaction {
     private mutating func insert(_ kind: EntryKind, name: Data, body: Data) throws -> Int64? {
         var next = chain
         let hash = next.append(kind: kind.rawValue, received: now, name: name, body: body)
-        try db.cachedStatement(
-            sql: """
-                INSERT INTO event (sequence, kind, received, name, body, hash) VALUES (?, ?, ?, ?, ?, ?)
-                ON CONFLICT (name) DO NOTHING
-                """
-        ).execute(arguments: [next.sequence, kind.rawValue, now, name, body, hash])
+        try insertEvent.run { values in
+            values.add(next.sequence)
+            values.add(kind.rawValue)
+            values.add(now)
+            values.add(name)
+            values.add(body)
+            values.add(hash)
+        }
         guard db.changesCount == 1 else { return nil }
         chain = next
         return next.sequence
@@ -135,14 +145,16 @@ struct LedgerTransaction {
     }
 
     /// Writes the rows for what the request has changed by, and remembers the new position.
-    private mutating func post(_ request: inout OpenRequest, sequence: Int64) throws {
+    private mutating func post(_ request: OpenRequest, sequence: Int64) throws {
         let position = Position(of: request.state)
         for posting in position.postings(since: request.position) {
-            try db.cachedStatement(
-                sql: "INSERT INTO posting (event, tenant, debit, credit, amount) VALUES (?, ?, ?, ?, ?)"
-            ).execute(arguments: [
-                sequence, request.state.tenant, posting.debit.rawValue, posting.credit.rawValue, posting.amount,
-            ])
+            try insertPosting.run { values in
+                values.add(sequence)
+                values.add(request.state.tenant)
+                values.add(posting.debit.rawValue)
+                values.add(posting.credit.rawValue)
+                values.add(posting.amount)
+            }
             let debit = AccountKey(tenant: request.state.tenant, account: posting.debit)
             balances[debit, default: Balance()].debits += posting.amount
             let credit = AccountKey(tenant: request.state.tenant, account: posting.credit)
@@ -204,22 +216,43 @@ struct LedgerTransaction {
 
     // MARK: Projections
 
-    private func load(_ key: Data) throws -> OpenRequest? {
-        if let request = requests[key] { return request }
+    private mutating func load(_ key: Data) throws -> OpenRequest? {
+        if let request = cache.find(key) { return request }
         guard let state = try RequestRow.fetch(db, key: key, path: path) else { return nil }
-        return OpenRequest(state: state, position: Position(of: state))
+        let request = OpenRequest(state, isStored: true)
+        cache.insert(request)
+        return request
     }
 
-    private func open(_ key: Data, event: LedgerEvent, sequence: Int64) throws -> OpenRequest {
-        if let request = try load(key) { return request }
-        let state = RequestState(id: sequence, key: key, event: event, openedAt: now, prices: prices.row)
-        return OpenRequest(state: state, position: .none)
+    private mutating func open(_ key: Data, event: LedgerEvent, sequence: Int64) throws -> OpenRequest {
+        let request: OpenRequest
+        if let known = try load(key) {
+            request = known
+        } else {
+            request = OpenRequest(
+                RequestState(id: sequence, key: key, event: event, openedAt: now, prices: prices.row), isStored: false)
+            cache.insert(request)
+        }
+        touch(request)
+        return request
+    }
+
+    private mutating func touch(_ request: OpenRequest) {
+        guard !request.isTouched else { return }
+        request.isTouched = true
+        touched.append(request)
     }
 
     /// Writes the projections back and signs what the log is now.
     mutating func finish() throws {
-        guard chain.sequence != chainAtStart || !producers.isEmpty else { return }
-        for request in requests.values { try RequestRow.store(request.state, in: db) }
+        guard chain.sequence != chainAtStart || !producers.isEmpty else { return cache.turn(sequence: chain.sequence) }
+        if !touched.isEmpty {
+            let rows = try RequestStatements(db)
+            for request in touched {
+                try rows.store(request)
+                request.stored()
+            }
+        }
         for (key, change) in balances {
             try db.cachedStatement(
                 sql: """
@@ -238,7 +271,11 @@ struct LedgerTransaction {
             ).execute(arguments: [Int64(bitPattern: producer), Int64(bitPattern: through)])
         }
         try sign()
+        cache.turn(sequence: chain.sequence)
     }
+
+    /// For the next transaction, once this one is committed.
+    func takeCache() -> RequestCache { cache }
 
     private func sign() throws {
         guard chain.sequence != chainAtStart else { return }
