@@ -42,17 +42,23 @@ extension Scheduler {
     }
 
     private mutating func startWaiting(now: UInt64) {
-        var index = 0
-        while index < waiting.count, running.count < settings.maximumRunning {
-            if start(waiting[index], now: now) {
-                waiting.remove(at: index)
-                continue
+        // Those before `kept` found no room; those from there to `next` were started, and leave together.
+        var kept = 0
+        var next = 0
+        while next < waiting.count, running.count < settings.maximumRunning, kept < Self.longestSearch {
+            if !start(waiting[next], now: now) {
+                waiting[next].blockedSteps += 1
+                let isBarrier = waiting[next].blockedSteps > settings.patience
+                waiting.swapAt(kept, next)
+                kept += 1
+                if isBarrier {
+                    next += 1
+                    break
+                }
             }
-            waiting[index].blockedSteps += 1
-            if waiting[index].blockedSteps > settings.patience { return }
-            index += 1
-            if index >= Self.longestSearch { return }
+            next += 1
         }
+        waiting.removeSubrange(kept..<next)
     }
 
     /// How many requests without room are looked at in a step.

@@ -1,6 +1,7 @@
 extension Scheduler {
     /// A running sequence becomes a retained one, with what is computed of it.
-    mutating func retain(_ slot: Int) {
+    /// - Parameter keepsPlace: it stays among those that run until `removeEnded`.
+    mutating func retain(_ slot: Int, keepsPlace: Bool = false) {
         let computed = slots[slot].computed
         release(slot, downTo: computed)
         for cell in slots[slot].cells { pool.unpin(cell) }
@@ -9,9 +10,22 @@ extension Scheduler {
         slots[slot].work = nil
         slots[slot].isDecoding = false
         slots[slot].lastUse = load.steps
-        running.removeAll { $0 == slot }
-        if computed == 0 { evict(slot) }
+        if keepsPlace { hasEnded = true } else { running.removeAll { $0 == slot } }
+        if computed == 0 { evict(slot) } else { noteRetained(slot) }
         while pool.retainedCount > settings.retainedCells, evictLeastRecentlyUsed() {}
+    }
+
+    private mutating func noteRetained(_ slot: Int) {
+        retained.note(slot, lastUse: slots[slot].lastUse)
+        guard retained.count > 4 * slots.count else { return }
+        retained.keep { slots[$0.slot].state == .retained && slots[$0.slot].lastUse == $0.lastUse }
+    }
+
+    /// Takes out of those that run what ended in this step.
+    mutating func removeEnded() {
+        guard hasEnded else { return }
+        hasEnded = false
+        running.removeAll { slots[$0].state != .running }
     }
 
     /// Gives a running sequence's cells after the first `count` back.
@@ -30,18 +44,23 @@ extension Scheduler {
         slots[slot].tokens.removeAll(keepingCapacity: true)
         slots[slot].computed = 0
         slots[slot].state = .free
+        free.append(slot)
     }
 
     /// - Returns: false if no sequence is retained.
     mutating func evictLeastRecentlyUsed(except kept: Int? = nil) -> Bool {
-        var oldest: Int?
-        for slot in slots.indices where slots[slot].state == .retained && slot != kept {
-            if let best = oldest, slots[best].lastUse <= slots[slot].lastUse { continue }
-            oldest = slot
+        var spared: Int?
+        defer { if let spared { retained.putBack(spared, lastUse: slots[spared].lastUse) } }
+        while let entry = retained.takeFirst() {
+            guard slots[entry.slot].state == .retained, slots[entry.slot].lastUse == entry.lastUse else { continue }
+            if entry.slot == kept {
+                spared = entry.slot
+                continue
+            }
+            evict(entry.slot)
+            return true
         }
-        guard let oldest else { return false }
-        evict(oldest)
-        return true
+        return false
     }
 
     /// A running sequence gives all that it holds back; its request waits, in the order of admission, to be computed
@@ -112,9 +131,8 @@ extension Scheduler {
     }
 
     private mutating func freeSlot(except kept: Int?) -> Int? {
-        if let free = slots.firstIndex(where: { $0.state == .free }) { return free }
-        guard evictLeastRecentlyUsed(except: kept) else { return nil }
-        return slots.firstIndex { $0.state == .free }
+        if free.isEmpty, !evictLeastRecentlyUsed(except: kept) { return nil }
+        return free.popLast()
     }
 
     private mutating func resumeRetained(_ slot: Int, shared: Int) {
@@ -134,6 +152,7 @@ extension Scheduler {
             slots[destination].cells.append(cell)
         }
         slots[source].lastUse = load.steps
+        if slots[source].state == .retained { noteRetained(source) }
     }
 
     private mutating func begin(_ work: Work, in slot: Int, tokens: [UInt32], shared: Int, now: UInt64) {
@@ -150,7 +169,11 @@ extension Scheduler {
         slots[slot].state = .running
         slots[slot].isDecoding = false
         slots[slot].work = work
-        let place = running.firstIndex { (slots[$0].work?.arrival ?? 0) > work.arrival } ?? running.count
+        let isYoungest = running.last.map { (slots[$0].work?.arrival ?? 0) < work.arrival } ?? true
+        let place =
+            isYoungest
+            ? running.count
+            : running.firstIndex { (slots[$0].work?.arrival ?? 0) > work.arrival } ?? running.count
         running.insert(slot, at: place)
     }
 }

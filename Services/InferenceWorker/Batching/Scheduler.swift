@@ -15,6 +15,10 @@ public struct Scheduler: Sendable {
     var slots: [SequenceSlot]
     /// Slots that run, the oldest request first.
     var running: [Int] = []
+    /// Slots that hold nothing.
+    var free: [Int]
+    /// Slots of finished requests, the least recently used first; some stand in it no more, or again later.
+    var retained = RetentionOrder()
     /// The oldest first.
     var waiting: [WaitingWork] = []
     var pool: CellPool
@@ -25,12 +29,15 @@ public struct Scheduler: Sendable {
     /// Those of `planned` for which a token is chosen, in the order of the plan's samples.
     var sampled: [Int] = []
     var load = SchedulerLoad()
+    /// Whether some of `running` run no more.
+    var hasEnded = false
     private var arrivals: UInt64 = 0
     private var rows: [EngineRow] = []
 
     public init(_ settings: SchedulerSettings) {
         self.settings = settings.normalized()
         slots = Array(repeating: SequenceSlot(), count: self.settings.maximumSequences)
+        free = Array((0..<self.settings.maximumSequences).reversed())
         pool = CellPool(count: self.settings.contextCells)
     }
 
@@ -100,13 +107,13 @@ public struct Scheduler: Sendable {
         appendEnd(end, of: entry.work, generated: entry.tokens.count - entry.work.promptCount)
     }
 
-    private mutating func endRunning(_ slot: Int, _ end: GenerationEnd) {
+    private mutating func endRunning(_ slot: Int, _ end: EarlyEnd) {
         if slots[slot].planned > 0 {
             if slots[slot].work?.ending == nil { slots[slot].work?.ending = end }
         } else if let work = slots[slot].work {
             let generated = slots[slot].tokens.count - work.promptCount
             retain(slot)
-            appendEnd(end, of: work, generated: generated)
+            appendEnd(end.end, of: work, generated: generated)
         }
     }
 
@@ -131,12 +138,13 @@ public struct Scheduler: Sendable {
         for index in sampled.indices { takeSample(result.samples[index], for: sampled[index]) }
         sampled.removeAll(keepingCapacity: true)
         for slot in planned {
-            guard let work = slots[slot].work, let end = work.ending else { continue }
+            guard let end = slots[slot].work?.ending, let work = slots[slot].work else { continue }
             let generated = slots[slot].tokens.count - work.promptCount
-            retain(slot)
-            appendEnd(end, of: work, generated: generated)
+            retain(slot, keepsPlace: true)
+            appendEnd(end.end, of: work, generated: generated)
         }
         planned.removeAll(keepingCapacity: true)
+        removeEnded()
     }
 
     private mutating func account(_ energy: StepEnergy?) {
@@ -161,11 +169,10 @@ public struct Scheduler: Sendable {
     }
 
     private mutating func takeSample(_ sample: SampledToken, for slot: Int) {
-        guard var work = slots[slot].work else { return }
+        slots[slot].work?.usage.produced += 1
+        guard let work = slots[slot].work else { return }
         let index = slots[slot].tokens.count - work.promptCount
         slots[slot].isDecoding = true
-        work.usage.produced += 1
-        slots[slot].work = work
         // Whoever cancelled wants no more tokens; this one still counts as made.
         guard work.ending == nil else { return }
         slots[slot].tokens.append(sample.token)
@@ -183,7 +190,7 @@ public struct Scheduler: Sendable {
         if end == nil {
             slots[slot].work?.hasRow = true
         } else {
-            retain(slot)
+            retain(slot, keepsPlace: true)
         }
     }
 

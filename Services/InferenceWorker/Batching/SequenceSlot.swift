@@ -14,7 +14,20 @@ struct Work: Sendable {
     var hasRow = false
     var usage = AttemptUsage()
     /// How it ends once the step that it is in is complete.
-    var ending: GenerationEnd?
+    var ending: EarlyEnd?
+}
+
+/// How a request may end while a step computes it. Plain, so that copying a request's record costs nothing.
+enum EarlyEnd: Sendable {
+    case cancelled
+    case handedBack
+
+    var end: GenerationEnd {
+        switch self {
+        case .cancelled: .cancelled
+        case .handedBack: .handedBack
+        }
+    }
 }
 
 /// A request without a sequence.

@@ -1,20 +1,44 @@
 import Engines
 import Synchronization
+import Transport
 
-/// Where the engine's reports go: known only after the engine has started.
+/// The way of the engine's reports to the reactor's thread: those that come while it is busy are taken up together.
 final class ReportTarget: Sendable {
-    /// In a box of its own: a closure that a mutex hands out by itself gets one more layer with every look.
-    private struct Receiver: Sendable {
-        let body: @Sendable (StepReport) -> Void
+    private struct State: Sendable {
+        /// Oldest first.
+        var pending: [StepReport] = []
+        var receiver: (any Receiver)?
     }
 
-    private let receiver = Mutex<Receiver?>(nil)
+    /// Takes reports, on the reactor's thread.
+    protocol Receiver: Sendable {
+        func take(_ report: consuming StepReport)
+    }
+
+    private let reactor: Reactor
+    private let state = Mutex(State())
+
+    init(_ reactor: Reactor) { self.reactor = reactor }
 
     /// Names the receiver; before it is named nothing is held, so nothing is reported.
-    func set(_ body: @escaping @Sendable (StepReport) -> Void) { receiver.withLock { $0 = Receiver(body: body) } }
+    func set(_ receiver: any Receiver) { state.withLock { $0.receiver = receiver } }
 
     func deliver(_ report: StepReport) {
-        let receiver = receiver.withLock { $0 }
-        receiver?.body(report)
+        let isFirst = state.withLock { state in
+            state.pending.append(report)
+            return state.pending.count == 1
+        }
+        if isFirst { reactor.post { self.hand() } }
+    }
+
+    private func hand() {
+        var (reports, receiver) = state.withLock { state in
+            var reports: [StepReport] = []
+            swap(&reports, &state.pending)
+            return (reports, state.receiver)
+        }
+        reports.reverse()
+        // Taken out one by one, so that each one's storage has one owner and can be used again.
+        while let report = reports.popLast() { receiver?.take(report) }
     }
 }
