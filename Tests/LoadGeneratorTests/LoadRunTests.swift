@@ -37,7 +37,7 @@ struct LoadRunTests {
 
     /// Latency counts from when a request was due: a door that is late must not look fast.
     @Test func timesCountFromTheIntendedSend() {
-        var report = LoadReport(settings: .init(arrival: .open(rate: 1)), model: "m", startedAt: 0)
+        var log = RequestLog()
         var outcome = LoadOutcome(index: 0, id: RequestID(high: 1, low: 1))
         outcome.intendedAt = 1_000_000_000
         outcome.sentAt = 1_500_000_000
@@ -47,7 +47,8 @@ struct LoadRunTests {
         outcome.endedAt = 2_000_000_000
         outcome.tokens = 5
         outcome.finish = "stop"
-        report.add(outcome)
+        log.add(outcome)
+        let report = LoadReport(settings: .init(arrival: .open(rate: 1)), model: "m", log: log, startedAt: 0)
         #expect(isNear(report.ttft.percentile(50), 600))
         #expect(isNear(report.latency.percentile(50), 1000))
         #expect(isNear(report.serviceLatency.percentile(50), 500))
@@ -57,19 +58,19 @@ struct LoadRunTests {
     }
 
     @Test func poissonArrivalsHaveTheirRate() {
-        var schedule = ArrivalSchedule(rate: 100, seed: 7)
+        var schedule = ArrivalSchedule(.poisson(rate: 100), seed: 7)
         var last: UInt64 = 0
         var squares = 0.0
         for _ in 0..<20_000 {
-            let next = schedule.next()
+            let next = schedule.next() ?? 0
             squares += Double(next - last) * Double(next - last)
             last = next
         }
         // Mean 10 ms; the mean square of an exponential distribution is twice the square of its mean.
         #expect(abs(Double(last) / 20_000 / 1e7 - 1) < 0.03)
         #expect(abs(squares / 20_000 / 2e14 - 1) < 0.06)
-        var again = ArrivalSchedule(rate: 100, seed: 7)
-        var other = ArrivalSchedule(rate: 100, seed: 7)
+        var again = ArrivalSchedule(.poisson(rate: 100), seed: 7)
+        var other = ArrivalSchedule(.poisson(rate: 100), seed: 7)
         #expect(again.next() == other.next())
     }
 
@@ -150,7 +151,11 @@ private final class FakeDoor: LoadDoor {
     func servedModel() async throws(LoadError) -> String { "m" }
     func close() async {}
 
-    func perform(_ request: LoadRequest) async -> LoadOutcome {
+    func begin(_ request: LoadRequest, ended: @escaping LoadEnded) {
+        Task { ended(await perform(request)) }
+    }
+
+    private func perform(_ request: LoadRequest) async -> LoadOutcome {
         state.withLock { state in
             state.indices.append(request.index)
             state.now += 1
@@ -158,7 +163,7 @@ private final class FakeDoor: LoadDoor {
         }
         await Task.yield()
         state.withLock { $0.now -= 1 }
-        var outcome = LoadOutcome(index: request.index, id: request.id)
+        var outcome = LoadOutcome(request)
         let now = MonotonicClock.now()
         outcome.sentAt = now
         outcome.delivered(at: now + 1000)

@@ -23,6 +23,8 @@ struct CompletionChunk: Equatable {
         }
         guard let body = try? JSONCoding.decoder.decode(Body.self, from: Data(bytes)) else { return nil }
         for choice in body.choices ?? [] {
+            // Reasoning is output too: its tokens are generated and paid for like the answer's.
+            text += choice.delta?.reasoningContent ?? choice.delta?.reasoning ?? ""
             text += choice.delta?.content ?? choice.text ?? ""
             finish = finish ?? choice.finishReason
         }
@@ -37,7 +39,9 @@ struct CompletionChunk: Equatable {
     private static let marks = ["\"finish_reason\":\"", "\"usage\":{", "\"error\":", "\"hops\":["].map {
         Array($0.utf8)
     }
-    private static let texts = ["\"content\":\"", "\"text\":\""].map { Array($0.utf8) }
+    private static let texts = [
+        "\"content\":\"", "\"text\":\"", "\"reasoning_content\":\"", "\"reasoning\":\"",
+    ].map { Array($0.utf8) }
 
     private static func needsDecoding(_ bytes: ArraySlice<UInt8>) -> Bool {
         // Written with a space, a chunk is of somebody else's making: decode it.
@@ -62,7 +66,11 @@ struct CompletionChunk: Equatable {
 
     private struct Body: Decodable {
         struct Choice: Decodable {
-            struct Delta: Decodable { var content: String? }
+            struct Delta: Decodable {
+                var content: String?
+                var reasoningContent: String?
+                var reasoning: String?
+            }
             var delta: Delta?
             var text: String?
             var finishReason: String?

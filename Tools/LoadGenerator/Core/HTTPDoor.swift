@@ -5,9 +5,24 @@ import NIOHTTP1
 import Transport
 import Wire
 
-/// The OpenAI-compatible door: every request streams over HTTP.
+/// An OpenAI-compatible door, of this service or of any other: every request streams over HTTP.
 public final class HTTPDoor: LoadDoor {
+    /// What servers differ in.
+    public struct Options: Sendable {
+        /// Where the API begins.
+        public var basePath = "/v1"
+        /// Sent with every request.
+        public var headers: [(name: String, value: String)] = []
+        /// Seconds of silence after which a request is given up.
+        public var timeout = 300.0
+        /// Most connections at once.
+        public var connections = 1
+
+        public init() {}
+    }
+
     private let base: String
+    private let options: Options
     private let key: String?
     private let client: HTTPClient
 
@@ -15,15 +30,27 @@ public final class HTTPDoor: LoadDoor {
     ///   - base: for instance `http://127.0.0.1:8080`, with or without `/v1`.
     ///   - connections: the most at once.
     ///   - timeout: seconds of silence after which a request is given up.
-    public init(base: String, key: String?, connections: Int, timeout: Double) {
+    public convenience init(base: String, key: String?, connections: Int, timeout: Double) {
+        var options = Options()
+        options.connections = connections
+        options.timeout = timeout
+        self.init(base: base, key: key, options)
+    }
+
+    /// - Parameter base: for instance `http://127.0.0.1:8080`, with or without the base path.
+    public init(base: String, key: String?, _ options: Options) {
+        var path = options.basePath
+        while path.hasSuffix("/") { path.removeLast() }
+        if !path.isEmpty, !path.hasPrefix("/") { path = "/" + path }
         var base = base
         while base.hasSuffix("/") { base.removeLast() }
-        self.base = base.hasSuffix("/v1") ? String(base.dropLast(3)) : base
+        self.base = base.hasSuffix(path) ? base : base + path
         self.key = key
+        self.options = options
         var configuration = HTTPClient.Configuration()
         configuration.timeout.connect = .seconds(10)
-        configuration.timeout.read = .nanoseconds(Int64(timeout * 1e9))
-        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = max(1, connections)
+        configuration.timeout.read = .nanoseconds(Int64(options.timeout * 1e9))
+        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = max(1, options.connections)
         configuration.connectionPool.idleTimeout = .seconds(30)
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
@@ -35,8 +62,8 @@ public final class HTTPDoor: LoadDoor {
         }
         let models: Models
         do {
-            var request = HTTPClientRequest(url: base + "/v1/models")
-            if let key { request.headers.add(name: "Authorization", value: "Bearer \(key)") }
+            var request = HTTPClientRequest(url: base + "/models")
+            addHeaders(&request)
             let response = try await client.execute(request, timeout: .seconds(10))
             let body = try await response.body.collect(upTo: 1 << 20)
             guard response.status == .ok else { throw StatusError(response.status, body) }
@@ -48,20 +75,26 @@ public final class HTTPDoor: LoadDoor {
         return first.id
     }
 
-    public func perform(_ request: LoadRequest) async -> LoadOutcome {
-        var outcome = LoadOutcome(index: request.index, id: request.id)
+    public func begin(_ request: LoadRequest, ended: @escaping LoadEnded) {
+        Task { ended(await perform(request)) }
+    }
+
+    private func perform(_ request: LoadRequest) async -> LoadOutcome {
+        var outcome = LoadOutcome(request)
         do {
             let message = try message(request)
             outcome.sentAt = MonotonicClock.now()
             let response = try await client.execute(message, deadline: .distantFuture)
             guard response.status == .ok else {
+                outcome.isBusy = response.status == .tooManyRequests
                 throw StatusError(response.status, try await response.body.collect(upTo: 1 << 20))
             }
             try await read(response.body, request, into: &outcome)
         } catch {
             outcome.error = outcome.error ?? Self.reason(error)
         }
-        outcome.endedAt = max(outcome.endedAt, MonotonicClock.now())
+        if outcome.sentAt == 0 { outcome.sentAt = MonotonicClock.now() }
+        if outcome.endedAt == 0 { outcome.endedAt = MonotonicClock.now() }
         return outcome
     }
 
@@ -74,32 +107,74 @@ public final class HTTPDoor: LoadDoor {
         _ body: HTTPClientResponse.Body, _ request: LoadRequest, into outcome: inout LoadOutcome
     ) async throws {
         var parser = EventStreamParser()
-        var isDone = false
+        var reading = Reading(outcome: outcome, keepsText: request.keepsText)
+        defer { outcome = reading.outcome }
         for try await buffer in body {
             let now = MonotonicClock.now()
-            parser.push(buffer.readableBytesView) { data in
-                if data.elementsEqual(EventStreamParser.done) {
-                    isDone = true
-                    outcome.endedAt = now
-                    return
-                }
-                guard let chunk = CompletionChunk(data, keepsText: request.keepsText) else {
-                    outcome.error = "a chunk is not JSON"
-                    return
-                }
-                if chunk.hasText { outcome.delivered(at: now) }
-                if request.keepsText { outcome.text += chunk.text }
-                outcome.finish = chunk.finish ?? outcome.finish
-                if let tokens = chunk.tokens {
-                    outcome.tokens = tokens
-                    outcome.promptTokens = chunk.promptTokens ?? 0
-                    outcome.cachedTokens = chunk.cachedTokens
-                }
-                outcome.error = chunk.error ?? outcome.error
-                if !chunk.hops.isEmpty { outcome.hops = chunk.hops }
+            parser.push(buffer.readableBytesView) { reading.take($0, at: now) }
+            if let limit = request.cancelAfter, reading.count >= limit, !reading.isDone, reading.outcome.finish == nil {
+                reading.outcome.isCancelled = true
+                reading.outcome.endedAt = MonotonicClock.now()
+                reading.finish()
+                // Leaving the body closes the connection, which is how HTTP cancels.
+                return
             }
         }
-        if outcome.error == nil, !isDone { outcome.error = "the stream ended before [DONE]" }
+        reading.finish()
+        if reading.outcome.error == nil, !reading.isDone { reading.outcome.error = "the stream ended before [DONE]" }
+    }
+
+    /// An answer as its events come.
+    struct Reading {
+        var outcome: LoadOutcome
+        let keepsText: Bool
+        var isDone = false
+        private var usage: Int?
+        /// Events with text.
+        private(set) var deliveries = 0
+
+        init(outcome: LoadOutcome, keepsText: Bool) {
+            self.outcome = outcome
+            self.keepsText = keepsText
+        }
+
+        /// Tokens so far, as far as is known.
+        var count: Int { usage ?? deliveries }
+
+        mutating func take(_ data: ArraySlice<UInt8>, at now: UInt64) {
+            if data.elementsEqual(EventStreamParser.done) {
+                isDone = true
+                outcome.endedAt = now
+                return
+            }
+            guard let chunk = CompletionChunk(data, keepsText: keepsText) else {
+                outcome.error = "a chunk is not JSON"
+                return
+            }
+            if chunk.hasText {
+                outcome.delivered(at: now)
+                deliveries += 1
+            }
+            if keepsText { outcome.text += chunk.text }
+            outcome.finish = chunk.finish ?? outcome.finish
+            if let tokens = chunk.tokens {
+                usage = tokens
+                outcome.promptTokens = chunk.promptTokens ?? 0
+                outcome.cachedTokens = chunk.cachedTokens
+            }
+            outcome.error = chunk.error ?? outcome.error
+            if !chunk.hops.isEmpty { outcome.hops = chunk.hops }
+        }
+
+        /// Sets the number of tokens: the server's, or else that of the events, which may have had several.
+        mutating func finish() {
+            outcome.hasUsage = usage != nil
+            outcome.tokens = count
+            // An event may bring several tokens, but not fewer than one.
+            if let usage, deliveries > usage {
+                outcome.mismatch = "\(deliveries) events had text, usage says \(usage) tokens"
+            }
+        }
     }
 
     private func message(_ request: LoadRequest) throws -> HTTPClientRequest {
@@ -108,22 +183,43 @@ public final class HTTPDoor: LoadDoor {
         switch request.prompt {
         case .chat(let text):
             body.messages = [Body.Message(role: "user", content: text)]
-            path = "/v1/chat/completions"
+            path = "/chat/completions"
+        case .text(let text):
+            body.prompt = .text(text)
+            path = "/completions"
         case .tokens(let tokens):
-            body.prompt = tokens
-            path = "/v1/completions"
+            body.prompt = .tokens(tokens)
+            path = "/completions"
         }
         var message = HTTPClientRequest(url: base + path)
         message.method = .POST
         message.headers.add(name: "Content-Type", value: "application/json")
         message.headers.add(name: "X-Request-ID", value: request.id.description)
-        if let key { message.headers.add(name: "Authorization", value: "Bearer \(key)") }
+        addHeaders(&message)
         message.body = .bytes(ByteBuffer(bytes: try JSONCoding.encoder.encode(body)))
         return message
     }
 
+    private func addHeaders(_ request: inout HTTPClientRequest) {
+        if let key { request.headers.add(name: "Authorization", value: "Bearer \(key)") }
+        for (name, value) in options.headers { request.headers.replaceOrAdd(name: name, value: value) }
+    }
+
     private static func reason(_ error: any Error) -> String {
         (error as? StatusError)?.description ?? "\(error)"
+    }
+
+    private enum Prompt: Encodable {
+        case text(String)
+        case tokens([UInt32])
+
+        func encode(to encoder: any Encoder) throws {
+            var container = encoder.singleValueContainer()
+            switch self {
+            case .text(let text): try container.encode(text)
+            case .tokens(let tokens): try container.encode(tokens)
+            }
+        }
     }
 
     private struct Body: Encodable {
@@ -134,7 +230,7 @@ public final class HTTPDoor: LoadDoor {
         struct StreamOptions: Encodable { var includeUsage = true }
         var model: String
         var messages: [Message]?
-        var prompt: [UInt32]?
+        var prompt: Prompt?
         var stream = true
         var streamOptions = StreamOptions()
         var maxTokens: Int

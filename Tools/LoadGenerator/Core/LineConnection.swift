@@ -11,47 +11,38 @@ final class LineConnection {
     /// What the door said that it serves.
     private(set) var model = ""
 
-    private var lastHandle: UInt32 = 0
-    private var pending: [UInt32: Pending] = [:]
+    private var slots = RequestSlots()
+    private var events = RequestSlots.Events()
     private var frame = FrameBuffer(capacity: 4096)
+    private var message = Submit()
     private var batch = TextBatch()
 
-    init(_ links: LowerLinks) { self.links = links }
-
-    private struct Pending {
-        var request: LoadRequest
-        var outcome: LoadOutcome
-        var patience: UInt64
-        var heardAt: UInt64
-        var continuation: CheckedContinuation<LoadOutcome, Never>
+    init(_ links: LowerLinks, key: String) {
+        self.links = links
+        message.key = key
+        message.hasSeed = true
+        message.streams = true
     }
 
-    func submit(
-        _ request: LoadRequest, _ outcome: LoadOutcome, key: String, deadline: UInt64,
-        _ continuation: CheckedContinuation<LoadOutcome, Never>
-    ) {
-        lastHandle += 1
-        let handle = lastHandle
-        var outcome = outcome
-        let problem: String?
+    /// Sends a request; returns why that could not be done.
+    func submit(_ request: LoadRequest, _ ended: @escaping LoadEnded) -> String? {
+        guard let session else { return "no session" }
+        let now = MonotonicClock.now()
+        guard let handle = slots.insert(request, sentAt: now, ended: ended) else {
+            return "more than \(RequestSlots.limit) requests are under way on a connection"
+        }
+        fill(request, handle)
         do throws(WireError) {
-            try Self.submit(request, handle: handle, key: key).encode(into: &frame, session: session?.number ?? 0)
-            outcome.sentAt = MonotonicClock.now()
-            let sent = session.map { links.send(&frame, on: $0.link, session: $0.number) }
-            problem = sent == .sent ? nil : "could not be sent"
+            try message.encode(into: &frame, session: session.number)
         } catch {
-            problem = "does not fit the wire: \(error)"
+            _ = slots.remove(Int(handle & 0xffff))
+            return "does not fit the wire: \(error)"
         }
-        if let problem {
-            outcome.sentAt = max(outcome.sentAt, MonotonicClock.now())
-            outcome.endedAt = outcome.sentAt
-            outcome.error = problem
-            continuation.resume(returning: outcome)
-            return
+        guard links.send(&frame, on: session.link, session: session.number) == .sent else {
+            _ = slots.remove(Int(handle & 0xffff))
+            return "could not be sent"
         }
-        pending[handle] = Pending(
-            request: request, outcome: outcome, patience: deadline, heardAt: outcome.sentAt,
-            continuation: continuation)
+        return nil
     }
 
     /// Takes what came on the link.
@@ -60,7 +51,9 @@ final class LineConnection {
             try links.drain(link) { header, bytes, _, now throws(WireError) in
                 guard header.kind == .output else { return }
                 try batch.decode(bytes, header: header)
-                take(at: now)
+                slots.take(batch, at: now, into: &events)
+                if !events.cancels.isEmpty { cancel() }
+                if !events.ended.isEmpty { finish() }
             }
         } catch {
             fail("\(error)")
@@ -74,10 +67,10 @@ final class LineConnection {
             case .sessionBegan(let link, let welcome):
                 session = (link, welcome.session)
                 model = welcome.model
-                lastHandle = 0
             case .sessionEnded(_, _, let status, _):
                 session = nil
                 fail("the session ended: \(status)")
+                slots = RequestSlots()
             case .probe(let link, let number):
                 links.side.probeReply(number, on: link)
             case .control, .cancel, .refused, .windowOpened, .reconnect, .drained:
@@ -87,78 +80,66 @@ final class LineConnection {
     }
 
     /// Cancels requests that have been silent for too long.
-    func giveUp(_ now: UInt64) {
-        for (handle, request) in pending where now > request.heardAt &+ request.patience {
-            if let session {
-                Cancel(handle: handle).encode(into: &frame, session: session.number)
-                links.send(&frame, on: session.link, session: session.number)
+    func giveUp(_ patience: UInt64, now: UInt64) {
+        guard slots.count > 0 else { return }
+        for index in slots.silent(patience, now: now) {
+            events.cancels.append(slots.slots[index].handle)
+            cancel()
+            finish(index) { outcome in
+                if outcome.isCancelled { outcome.finish = "cancelled" } else { outcome.error = "no word for too long" }
             }
-            finish(handle) { $0.error = "no word for too long" }
         }
     }
 
     /// Ends all requests under way.
     func fail(_ reason: String) {
-        for handle in Array(pending.keys) { finish(handle) { $0.error = reason } }
+        for index in slots.taken { finish(index) { $0.error = reason } }
     }
 
-    private func take(at now: UInt64) {
-        var token = 0
-        var text = 0
-        for row in batch.rows {
-            let bytes = batch.text[text..<(text + Int(row.textLength))]
-            token += Int(row.tokenCount)
-            text += Int(row.textLength)
-            guard var request = pending[row.handle] else { continue }
-            request.heardAt = now
-            if row.tokenCount > 0, row.finish != .failed {
-                request.outcome.delivered(at: now)
-                request.outcome.tokens += Int(row.tokenCount)
-            }
-            if row.promptTokens > 0 {
-                request.outcome.promptTokens = Int(row.promptTokens)
-                request.outcome.cachedTokens = Int(row.cachedTokens)
-            }
-            if request.request.keepsText, row.finish != .failed {
-                request.outcome.text += String(decoding: bytes, as: UTF8.self)
-            }
-            pending[row.handle] = request
-            guard row.finish != .none else { continue }
-            finish(row.handle) { outcome in
-                outcome.endedAt = now
-                switch row.finish {
-                case .stop: outcome.finish = "stop"
-                case .length: outcome.finish = "length"
-                default:
-                    outcome.error =
-                        bytes.isEmpty ? "\(row.finish) (\(row.status))" : String(decoding: bytes, as: UTF8.self)
-                }
-                outcome.hops = batch.hops.filter { $0.handle == row.handle }
-            }
+    private func cancel() {
+        for handle in events.cancels {
+            guard let session else { break }
+            Cancel(handle: handle).encode(into: &frame, session: session.number)
+            links.send(&frame, on: session.link, session: session.number)
         }
+        events.cancels.removeAll(keepingCapacity: true)
     }
 
-    private func finish(_ handle: UInt32, _ body: (inout LoadOutcome) -> Void) {
-        guard var request = pending.removeValue(forKey: handle) else { return }
-        body(&request.outcome)
-        if request.outcome.endedAt == 0 { request.outcome.endedAt = MonotonicClock.now() }
-        request.continuation.resume(returning: request.outcome)
+    private func finish() {
+        // What is called here may submit, but takes no rows.
+        for index in events.ended { finish(index) { _ in } }
+        events.ended.removeAll(keepingCapacity: true)
     }
 
-    private static func submit(_ request: LoadRequest, handle: UInt32, key: String) -> Submit {
-        var body = RequestBody(
-            form: .chat,
-            sampling: SamplingParameters(seed: request.seed, temperature: Float(request.temperature ?? 1)),
-            limits: GenerationLimits(
-                maximumTokens: UInt32(clamping: request.maximumTokens),
-                ignoreEndOfSequence: request.ignoresEndOfSequence),
-            wantsHops: request.wantsHops, model: request.model)
+    private func finish(_ index: Int, _ body: (inout LoadOutcome) -> Void) {
+        guard var removed = slots.remove(index) else { return }
+        body(&removed.outcome)
+        if removed.outcome.endedAt == 0 { removed.outcome.endedAt = MonotonicClock.now() }
+        removed.ended(removed.outcome)
+        slots.recycle(&removed.outcome.gaps)
+    }
+
+    private func fill(_ request: LoadRequest, _ handle: UInt32) {
+        message.handle = handle
+        message.requestID = request.id
+        message.body.sampling = SamplingParameters(
+            seed: request.seed, temperature: Float(request.temperature ?? 1))
+        message.body.limits = GenerationLimits(
+            maximumTokens: UInt32(clamping: request.maximumTokens), ignoreEndOfSequence: request.ignoresEndOfSequence)
+        message.body.wantsHops = request.wantsHops
+        message.body.model = request.model
+        message.body.tokens = []
+        message.body.strings = []
         switch request.prompt {
-        case .chat(let text): body.strings = ["user", text]
+        case .chat(let text):
+            message.body.form = .chat
+            message.body.strings = ["user", text]
+        case .text(let text):
+            message.body.form = .text
+            message.body.strings = [text]
         case .tokens(let tokens):
-            body.form = .tokens
-            body.tokens = tokens
+            message.body.form = .tokens
+            message.body.tokens = tokens
         }
-        return Submit(handle: handle, requestID: request.id, hasSeed: true, streams: true, key: key, body: body)
     }
 }

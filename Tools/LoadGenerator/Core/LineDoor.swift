@@ -1,21 +1,33 @@
 import Line
 import Station
+import Synchronization
 import Transport
 import Wire
 
 /// The ZeroMQ door: many requests share a few connections.
+///
+/// All of it runs on one reactor thread: an answer's last row calls `ended`, and what that begins is sent at once.
 public actor LineDoor: LoadDoor {
     private let name: String
-    private let key: String
     private let timeout: UInt64
     private let context: Context
     private let reactor: Reactor
     private let connections: [LineConnection]
+    private let inbox = Mutex<[Order]>([])
     private var next = 0
+    /// Requests that wait for the first session.
+    private var parked: [Order] = []
+    /// Requests that could not be sent, and why.
+    private var unsent: [(Order, String)] = []
     /// Those who wait for a connection.
     private var waiters: [CheckedContinuation<Void, Never>] = []
     private var beganAt: UInt64 = 0
     private var isClosed = false
+
+    private struct Order: Sendable {
+        var request: LoadRequest
+        var ended: LoadEnded
+    }
 
     public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe reactor.asUnownedSerialExecutor() }
 
@@ -44,7 +56,6 @@ public actor LineDoor: LoadDoor {
         _ endpoint: Endpoint, key: String, connections: Int, timeout: Double
     ) throws(TransportError) {
         name = endpoint.description
-        self.key = key
         self.timeout = UInt64(timeout * 1e9)
         context = try Context()
         let reactor = try Reactor(name: "loadgen")
@@ -52,7 +63,8 @@ public actor LineDoor: LoadDoor {
         var made: [LineConnection] = []
         for number in 0..<max(1, connections) {
             let side = DialSide(role: .client, epoch: UInt64.random(in: 1...UInt64.max), name: "loadgen-\(number)")
-            made.append(LineConnection(LowerLinks(context, reactor: reactor, targets: [endpoint], side: side)))
+            let links = LowerLinks(context, reactor: reactor, targets: [endpoint], side: side)
+            made.append(LineConnection(links, key: key))
         }
         self.connections = made
     }
@@ -66,19 +78,16 @@ public actor LineDoor: LoadDoor {
         return connection.model
     }
 
-    public func perform(_ request: LoadRequest) async -> LoadOutcome {
-        var outcome = LoadOutcome(index: request.index, id: request.id)
-        await connected()
-        guard let connection = pick() else {
-            outcome.sentAt = MonotonicClock.now()
-            outcome.endedAt = outcome.sentAt
-            outcome.error = "no session with \(name)"
-            return outcome
+    public nonisolated func begin(_ request: LoadRequest, ended: @escaping LoadEnded) {
+        if reactor.isCurrent {
+            assumeIsolated { $0.submit(request, ended) }
+            return
         }
-        return await withCheckedContinuation { continuation in
-            connection.submit(request, outcome, key: key, deadline: timeout, continuation)
-            perform(connection)
+        let isFirst = inbox.withLock { inbox in
+            inbox.append(Order(request: request, ended: ended))
+            return inbox.count == 1
         }
+        if isFirst { reactor.post { [self] in assumeIsolated { $0.takeOrders() } } }
     }
 
     public func close() async {
@@ -87,18 +96,21 @@ public actor LineDoor: LoadDoor {
             connection.fail("closed")
             connection.links.close()
         }
+        flush()
         reactor.stop()
     }
 
     /// How long to wait for the first session.
     private static let patience: UInt64 = 10_000_000_000
 
-    /// Returns when there is a session, or no hope of one.
+    /// Whether there is a session, or no hope of one.
+    private var isDecided: Bool {
+        isClosed || connections.contains(where: { $0.session != nil })
+            || MonotonicClock.now() >= beganAt + Self.patience
+    }
+
     private func connected() async {
-        guard !isClosed, !connections.contains(where: { $0.session != nil }),
-            MonotonicClock.now() < beganAt + Self.patience
-        else { return }
-        await withCheckedContinuation { waiters.append($0) }
+        if !isDecided { await withCheckedContinuation { waiters.append($0) } }
     }
 
     private func attach() {
@@ -109,6 +121,41 @@ public actor LineDoor: LoadDoor {
                 onMonitor: { [weak self] link, event in self?.assumeIsolated { $0.handle(event, index, link) } })
         }
         reactor.setTick(every: 20_000_000) { [weak self] in self?.assumeIsolated { $0.tick() } }
+    }
+
+    private func takeOrders() {
+        var orders: [Order] = []
+        inbox.withLock { swap(&$0, &orders) }
+        for order in orders { submit(order.request, order.ended) }
+    }
+
+    private func submit(_ request: LoadRequest, _ ended: @escaping LoadEnded) {
+        guard let connection = pick() else {
+            let order = Order(request: request, ended: ended)
+            if isDecided { refuse(order, "no session with \(name)") } else { parked.append(order) }
+            return
+        }
+        if let problem = connection.submit(request, ended) {
+            refuse(Order(request: request, ended: ended), problem)
+        }
+    }
+
+    /// Reports a request that was not sent, later: whoever hears of it may begin the next.
+    private func refuse(_ order: Order, _ reason: String) {
+        unsent.append((order, reason))
+        if unsent.count == 1 { reactor.post { [self] in assumeIsolated { $0.flush() } } }
+    }
+
+    private func flush() {
+        var failures: [(Order, String)] = []
+        swap(&failures, &unsent)
+        for (order, reason) in failures {
+            var outcome = LoadOutcome(order.request)
+            outcome.sentAt = max(outcome.intendedAt, MonotonicClock.now())
+            outcome.endedAt = outcome.sentAt
+            outcome.error = reason
+            order.ended(outcome)
+        }
     }
 
     private func handle(_ event: MonitorEvent, _ index: Int, _ link: UInt32) {
@@ -125,7 +172,7 @@ public actor LineDoor: LoadDoor {
         let now = MonotonicClock.now()
         for connection in connections {
             connection.links.side.tick(now)
-            connection.giveUp(now)
+            connection.giveUp(timeout, now: now)
             perform(connection)
         }
         if now >= beganAt + Self.patience { wakeAll() }
@@ -137,14 +184,19 @@ public actor LineDoor: LoadDoor {
     }
 
     private func wakeAll() {
+        guard !waiters.isEmpty || !parked.isEmpty else { return }
         for waiter in waiters { waiter.resume() }
         waiters = []
+        var orders: [Order] = []
+        swap(&orders, &parked)
+        for order in orders { submit(order.request, order.ended) }
     }
 
     /// The connections take turns.
     private func pick() -> LineConnection? {
         for _ in connections {
-            next = (next + 1) % connections.count
+            next += 1
+            if next == connections.count { next = 0 }
             if connections[next].session != nil { return connections[next] }
         }
         return nil

@@ -13,12 +13,18 @@ public struct LoadRequest: Sendable {
     public var wantsHops: Bool
     public var keepsText: Bool
     public var seed: UInt64
+    /// Cancel it once so many tokens of its answer have come; nil: let it come to its end.
+    public var cancelAfter: Int?
+    /// When it should be sent, nanoseconds on this process's monotonic clock.
+    public var intendedAt: UInt64
 }
 
 /// What a request asks.
 public enum LoadPrompt: Equatable, Sendable {
-    /// One user message.
+    /// One user message, for a chat.
     case chat(String)
+    /// A text that goes on, for a completion.
+    case text(String)
     /// Token ids, for a completion.
     case tokens([UInt32])
 }
@@ -36,16 +42,26 @@ public struct LoadOutcome: Sendable {
     public var lastAt: UInt64 = 0
     /// When its end came, be it an error.
     public var endedAt: UInt64 = 0
-    /// Between the deliveries of its tokens. A delivery may bring several.
-    public var gaps: [UInt64] = []
+    /// Milliseconds between the deliveries of its tokens. A delivery may bring several.
+    public var gaps: [Float] = []
     public var promptTokens = 0
     public var cachedTokens = 0
     /// Tokens of the answer, as the service counts them.
     public var tokens = 0
+    /// Tokens that the answer could have.
+    public var maximumTokens = 0
+    /// Whether the service said how many tokens there were; if not, each delivery counts as one.
+    public var hasUsage = true
+    /// Why the service's count of tokens cannot be right; nil: nothing speaks against it.
+    public var mismatch: String?
     /// The finish reason in OpenAI's words; nil: the answer did not come to its end.
     public var finish: String?
     /// Why it failed.
     public var error: String?
+    /// The service was full (HTTP 429).
+    public var isBusy = false
+    /// This side cancelled it.
+    public var isCancelled = false
     public var text = ""
     public var hops: [HopRecord] = []
 
@@ -54,12 +70,38 @@ public struct LoadOutcome: Sendable {
         self.id = id
     }
 
+    /// What a request has before it is sent.
+    init(_ request: LoadRequest) {
+        self.init(index: request.index, id: request.id)
+        intendedAt = request.intendedAt
+        maximumTokens = request.maximumTokens
+    }
+
     /// Whether the whole answer came.
-    public var isComplete: Bool { error == nil && finish != nil }
+    public var isComplete: Bool { fate == .complete }
+
+    /// The class that a request is counted in.
+    public var fate: LoadFate {
+        if isCancelled { return .cancelled }
+        if isBusy { return .refused }
+        return error == nil && finish != nil ? .complete : .failed
+    }
 
     /// Notes a delivery of tokens at this time.
     mutating func delivered(at now: UInt64) {
-        if firstAt == 0 { firstAt = now } else { gaps.append(now &- lastAt) }
+        if firstAt == 0 { firstAt = now } else { gaps.append(Float(now &- lastAt) / 1e6) }
         lastAt = now
     }
+}
+
+/// How a request ended, as the client saw it.
+public enum LoadFate: UInt8, Sendable {
+    /// The whole answer came.
+    case complete
+    /// This side cancelled it, as it was to.
+    case cancelled
+    /// The service was full and said so.
+    case refused
+    /// Anything else.
+    case failed
 }

@@ -4,8 +4,11 @@ public struct LoadSettings: Sendable {
     public enum Arrival: Equatable, Sendable {
         /// So many streams, each of which sends its next request when its last one has ended.
         case closed(streams: Int)
-        /// So many requests a second on average, as a Poisson process, whatever the answers do.
-        case open(rate: Double)
+        /// When they are due, whatever the answers do.
+        case open(ArrivalPattern)
+
+        /// So many requests a second on average, as a Poisson process.
+        public static func open(rate: Double) -> Arrival { .open(.poisson(rate: rate)) }
     }
 
     public var arrival: Arrival
@@ -13,11 +16,13 @@ public struct LoadSettings: Sendable {
     public var requests: Int?
     /// Seconds after which no request is sent any more; those under way are waited for.
     public var duration: Double?
-    /// Tokens that an answer may have.
+    /// Tokens that an answer may have, unless `answerTokens` says otherwise.
     public var maximumTokens: Int
+    /// Tokens that each answer may have; nil: `maximumTokens`.
+    public var answerTokens: LengthDistribution?
     /// nil leaves it to the service.
     public var temperature: Double?
-    /// Answers go on past their end, up to `maximumTokens`.
+    /// Answers go on past their end, up to their limit.
     public var ignoresEndOfSequence: Bool
     /// nil asks the door.
     public var model: String?
@@ -25,6 +30,13 @@ public struct LoadSettings: Sendable {
     public var keepsText: Bool
     /// Makes arrival times, prompts of random tokens and sampling repeatable.
     public var seed: UInt64
+    /// Share of requests, 0 to 1, that are cancelled at a random token of their answer.
+    public var cancelRate = 0.0
+    /// What a good answer must meet.
+    public var objectives = ServiceObjectives()
+    /// Times and rates are those of the steady state only: after so many seconds, while all streams were active. nil:
+    /// of the whole run.
+    public var warmup: Double?
 
     public init(
         arrival: Arrival = .closed(streams: 1), requests: Int? = nil, duration: Double? = nil,

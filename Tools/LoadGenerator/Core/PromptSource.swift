@@ -4,20 +4,34 @@ import Foundation
 public struct PromptSource: Sendable {
     private enum Kind: Sendable {
         case texts([String])
-        case random(tokens: Int, seed: UInt64)
+        case random(RandomPrompts)
+        case trace(TracePrompts)
     }
 
     private let kind: Kind
+    /// Ask for completions of texts instead of chats.
+    private let completes: Bool
 
     /// 64 short questions of many kinds.
     public static let builtIn = PromptSource(kind: .texts(builtInPrompts))
 
     /// Prompts of so many random token ids, each another, the same for the same seed.
     public static func random(tokens: Int, seed: UInt64) -> PromptSource {
-        PromptSource(kind: .random(tokens: max(1, tokens), seed: seed))
+        random(RandomPrompts(lengths: .fixed(max(1, tokens)), seed: seed))
     }
 
-    private init(kind: Kind) { self.kind = kind }
+    /// Prompts of random tokens.
+    public static func random(_ prompts: RandomPrompts) -> PromptSource { PromptSource(kind: .random(prompts)) }
+
+    /// Prompts as long as a trace's, with its shared prefixes.
+    public static func trace(_ trace: Trace, form: RandomPrompts.Form = .ids, seed: UInt64) -> PromptSource {
+        PromptSource(kind: .trace(TracePrompts(trace: trace, form: form, seed: seed)))
+    }
+
+    private init(kind: Kind, completes: Bool = false) {
+        self.kind = kind
+        self.completes = completes
+    }
 
     /// Reads a file. Lines of JSON objects are JSONL: their `prompt`, or the last of their `messages`. Of any other
     /// file each line is a prompt.
@@ -42,7 +56,7 @@ public struct PromptSource: Sendable {
             prompts.append(prompt)
         }
         guard !prompts.isEmpty else { throw .badPrompts(path: path, reason: "has no prompts") }
-        kind = .texts(prompts)
+        self.init(kind: .texts(prompts))
     }
 
     private struct Row: Decodable {
@@ -51,14 +65,22 @@ public struct PromptSource: Sendable {
         var messages: [Message]?
     }
 
+    /// The same prompts, texts among them as completions instead of chats.
+    public func completing() -> PromptSource { PromptSource(kind: kind, completes: true) }
+
     /// The prompt of a run's request `index`.
     public func prompt(_ index: Int) -> LoadPrompt {
         switch kind {
-        case .texts(let texts): return .chat(texts[index % texts.count])
-        case .random(let tokens, let seed):
-            var generator = SeededGenerator(seed: seed &+ UInt64(index) &* 0x2545_F491_4F6C_DD1D)
-            // Ids that every vocabulary has, and above those that models use for control.
-            return .tokens((0..<tokens).map { _ in UInt32.random(in: 1000..<16_000, using: &generator) })
+        case .texts(let texts):
+            let text = texts[index % texts.count]
+            return completes ? .text(text) : .chat(text)
+        case .random(let prompts): return prompts.prompt(index)
+        case .trace(let prompts): return prompts.prompt(index)
         }
+    }
+
+    /// Tokens that the answer of request `index` is to have; nil: the prompts do not say.
+    func answerTokens(_ index: Int) -> Int? {
+        if case .trace(let prompts) = kind { prompts.answerTokens(index) } else { nil }
     }
 }

@@ -11,54 +11,88 @@ public struct ReportJSON: Sendable {
     }
 
     /// Pretty-printed, keys sorted, with a newline at the end.
-    public func text() throws -> String {
+    public func text() throws -> String { try Self.text(object) }
+
+    static func text(_ object: [String: Any]) throws -> String {
         let data = try JSONSerialization.data(withJSONObject: object, options: [.prettyPrinted, .sortedKeys])
         return String(decoding: data, as: UTF8.self) + "\n"
     }
 
-    private var object: [String: Any] {
+    var object: [String: Any] {
         var object: [String: Any] = [
-            "model_id": report.model,
-            "duration": report.duration,
-            "num_prompts": report.sent,
-            "completed": report.completed,
-            "failed": report.missing,
-            "short": report.short,
-            "total_input_tokens": report.promptTokens,
-            "total_cached_tokens": report.cachedTokens,
-            "total_output_tokens": report.tokens,
-            "request_throughput": report.rate(report.completed),
-            "output_throughput": report.rate(report.tokens),
-            "total_token_throughput": report.rate(report.tokens + report.promptTokens),
-            "errors": report.errors,
+            "model_id": report.model, "duration": report.duration, "num_prompts": report.sent,
+            "completed": report.completed, "failed": report.failed, "refused": report.refused,
+            "cancelled": report.cancelled, "short": report.short, "total_input_tokens": report.promptTokens,
+            "total_cached_tokens": report.cachedTokens, "total_output_tokens": report.tokens,
+            "request_throughput": report.requestThroughput, "output_throughput": report.outputThroughput,
+            "total_token_throughput": report.totalThroughput, "offered_rate": report.offeredRate,
+            "errors": report.errors, "token_mismatches": report.mismatches,
+            "answers_without_usage": report.uncounted, "seed": report.settings.seed,
+            "generator_cpu_seconds": report.processSeconds,
+            "generator_limit": report.generatorLimit ?? NSNull(),
         ]
+        if report.windowTokens > 0 {
+            object["deliveries_per_token"] = Double(report.windowDeliveries) / Double(report.windowTokens)
+        }
+        object.merge(arrival) { $1 }
+        if !report.settings.objectives.isEmpty {
+            object["request_goodput"] = report.goodput ?? NSNull()
+            object["goodput_share"] = report.goodShare ?? NSNull()
+            object["goodput_config"] = report.settings.objectives.description
+        }
+        if report.settings.warmup != nil {
+            object["window"] =
+                [
+                    "from_s": Double(report.window.lowerBound - report.startedAt) / 1e9,
+                    "to_s": Double(report.window.upperBound - report.startedAt) / 1e9,
+                    "begun": report.begun, "completed": report.windowCompleted, "output_tokens": report.windowTokens,
+                ] as [String: Any]
+        }
+        object.merge(times) { $1 }
+        if report.settings.wantsHops { object["hops"] = hops }
+        if let ledger {
+            object["ledger"] =
+                ["agreed": ledger.agreed, "ended": ledger.ended, "faults": ledger.faults] as [String: Any]
+        }
+        return object
+    }
+
+    private var arrival: [String: Any] {
         switch report.settings.arrival {
         case .closed(let streams):
-            object["max_concurrency"] = streams
-            object["request_rate"] = "inf"
-            object["latency_from"] = "sent"
-        case .open(let rate):
-            object["request_rate"] = rate
-            object["burstiness"] = 1.0
-            object["latency_from"] = "intended"
+            return ["max_concurrency": streams, "request_rate": "inf", "latency_from": "sent"]
+        case .open(let pattern):
+            var object: [String: Any] = [
+                "request_rate": pattern.rate ?? NSNull(), "latency_from": "intended",
+                "arrival": pattern.description,
+            ]
+            switch pattern {
+            case .poisson: object["burstiness"] = 1.0
+            case .gamma(_, let burstiness): object["burstiness"] = burstiness
+            case .ramp(let from, let to, _):
+                object["ramp_up_strategy"] = "linear"
+                object["ramp_up_start_rps"] = from
+                object["ramp_up_end_rps"] = to
+            case .constant, .trace: break
+            }
+            return object
         }
+    }
+
+    private var times: [String: Any] {
+        var object: [String: Any] = [:]
         let distributions = [
             "ttft": report.ttft, "tpot": report.tpot, "itl": report.itl, "e2el": report.latency,
-            "service_e2el": report.serviceLatency, "send_lag": report.sendLag,
+            "service_ttft": report.serviceTTFT, "service_e2el": report.serviceLatency, "send_lag": report.sendLag,
         ]
         for (name, values) in distributions {
             object["mean_\(name)_ms"] = values.mean ?? NSNull()
             object["median_\(name)_ms"] = values.percentile(50) ?? NSNull()
             object["std_\(name)_ms"] = values.standardDeviation ?? NSNull()
-            for percent in [50, 90, 95, 99] {
-                object["p\(percent)_\(name)_ms"] = values.percentile(Double(percent)) ?? NSNull()
+            for (percent, title) in [(50.0, "50"), (90, "90"), (95, "95"), (99, "99"), (99.9, "99.9")] {
+                object["p\(title)_\(name)_ms"] = values.percentile(percent) ?? NSNull()
             }
             object["max_\(name)_ms"] = values.maximum ?? NSNull()
-        }
-        if report.settings.wantsHops { object["hops"] = hops }
-        if let ledger {
-            object["ledger"] =
-                ["agreed": ledger.agreed, "ended": ledger.ended, "faults": ledger.faults] as [String: Any]
         }
         return object
     }

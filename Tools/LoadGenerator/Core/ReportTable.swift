@@ -11,17 +11,14 @@ public struct ReportTable: CustomStringConvertible, Sendable {
     }
 
     public var description: String {
-        var lines = [String]()
-        lines.append("model      \(report.model)")
-        lines.append("load       \(load)")
-        lines.append(
-            "requests   \(report.sent) sent, \(report.completed) complete, \(report.failed) failed, "
-                + "\(report.short) short, in \(Self.number(report.duration)) s "
-                + "(\(Self.number(report.rate(report.completed)))/s)")
-        lines.append(
-            "tokens     \(report.promptTokens) in (\(report.cachedTokens) cached), \(report.tokens) out: "
-                + "\(Self.number(report.rate(report.tokens))) out/s, "
-                + "\(Self.number(report.rate(report.tokens + report.promptTokens))) in all/s")
+        var lines = ["model      \(report.model)", "load       \(report.settings.arrival)", requests, tokens]
+        if let window { lines.append(window) }
+        if let goodput = report.goodput {
+            let share = report.goodShare.map { Figure.short($0 * 100) + " %" } ?? "-"
+            lines.append(
+                "goodput    \(Figure.short(goodput)) requests/s met \(report.settings.objectives): \(share) of "
+                    + "\(report.judged)")
+        }
         if let ledger {
             lines.append(
                 "ledger     \(ledger.agreed) settled with the same tokens, \(ledger.ended) failed and ended, "
@@ -36,20 +33,47 @@ public struct ReportTable: CustomStringConvertible, Sendable {
             lines.append(row("from send", report.serviceLatency))
             lines.append(row("send lag", report.sendLag))
         }
-        lines += hopLines
-        for (error, count) in report.errors.sorted(by: { $0.value > $1.value }).prefix(10) {
-            lines.append("error      \(count) × \(error)")
-        }
-        for fault in ledger?.faults.prefix(10) ?? [] { lines.append("ledger     \(fault)") }
+        lines += hopLines + notes
         return lines.joined(separator: "\n")
     }
 
-    private var load: String {
-        switch report.settings.arrival {
-        case .closed(let streams): "closed loop, \(streams) streams"
-        case .open(let rate):
-            "open loop, \(Self.number(rate)) requests/s (Poisson); times count from when a request was due"
+    private var requests: String {
+        var text = "requests   \(report.sent) sent, \(report.completed) complete, \(report.failed) failed, "
+        if report.refused > 0 { text += "\(report.refused) refused (busy), " }
+        if report.cancelled > 0 { text += "\(report.cancelled) cancelled, " }
+        return text + "\(report.short) short, in \(Figure.short(report.duration)) s "
+            + "(\(Figure.short(report.requestThroughput))/s)"
+    }
+
+    private var tokens: String {
+        "tokens     \(report.promptTokens) in (\(report.cachedTokens) cached), \(report.tokens) out: "
+            + "\(Figure.short(report.outputThroughput)) out/s, \(Figure.short(report.totalThroughput)) in all/s"
+    }
+
+    private var window: String? {
+        guard report.settings.warmup != nil else { return nil }
+        let from = Double(report.window.lowerBound - report.startedAt) / 1e9
+        let to = Double(report.window.upperBound - report.startedAt) / 1e9
+        guard to > from else { return "window     empty: the run was too short for its warm-up" }
+        return "window     from \(Figure.short(from)) s to \(Figure.short(to)) s; rates of what ended in it, times of "
+            + "the \(report.begun) requests that began in it"
+    }
+
+    private var notes: [String] {
+        var lines: [String] = []
+        if report.uncounted > 0 {
+            lines.append(
+                "note       \(report.uncounted) answers came without usage: each delivery counts as one token")
         }
+        if let limit = report.generatorLimit {
+            lines.append("note       the generator may have set the pace: \(limit)")
+        }
+        for (error, count) in report.errors.sorted(by: { $0.value > $1.value }).prefix(10) {
+            lines.append("error      \(count) × \(error)")
+        }
+        for mismatch in report.mismatches.prefix(10) { lines.append("tokens     \(mismatch)") }
+        for fault in ledger?.faults.prefix(10) ?? [] { lines.append("ledger     \(fault)") }
+        return lines
     }
 
     private var hopLines: [String] {
@@ -75,28 +99,48 @@ public struct ReportTable: CustomStringConvertible, Sendable {
 
     private func micros(_ values: Distribution) -> [String] {
         [values.mean, values.percentile(50), values.percentile(99), values.maximum]
-            .map { $0.map { Self.number($0 * 1000) } ?? "-" }
+            .map { Figure.short($0.map { $0 * 1000 }) }
     }
 
     private func row(_ name: String, _ values: Distribution) -> String {
         let numbers = [
             values.mean, values.percentile(50), values.percentile(90), values.percentile(99), values.maximum,
         ]
-        return row(name, numbers.map { $0.map(Self.number) ?? "-" })
+        return row(name, numbers.map { Figure.short($0) })
     }
 
     private func row(_ name: String, _ cells: [String]) -> String { Self.left(name, 11) + columns(cells) }
 
-    private func columns(_ cells: [String]) -> String {
-        cells.map { String(repeating: " ", count: max(1, 11 - $0.count)) + $0 }.joined()
+    private func columns(_ cells: [String]) -> String { cells.map { Self.right($0, 11) }.joined() }
+
+    static func right(_ text: String, _ width: Int) -> String {
+        String(repeating: " ", count: max(1, width - text.count)) + text
     }
 
     private static func left(_ text: String, _ width: Int) -> String {
         text + String(repeating: " ", count: max(0, width - text.count))
     }
+}
 
-    /// Three digits or more.
-    private static func number(_ value: Double) -> String {
-        String(format: value < 10 ? "%.2f" : value < 100 ? "%.1f" : "%.0f", value)
+extension LoadSettings.Arrival: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .closed(let streams): "closed loop, \(streams) streams"
+        case .open(let pattern): "open loop, \(pattern); times count from when a request was due"
+        }
+    }
+}
+
+extension ArrivalPattern: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .poisson(let rate): "\(Figure.short(rate)) requests/s (Poisson)"
+        case .gamma(let rate, let burstiness):
+            "\(Figure.short(rate)) requests/s (gamma, burstiness \(Figure.short(burstiness)))"
+        case .constant(let rate): "\(Figure.short(rate)) requests/s (constant)"
+        case .ramp(let from, let to, let seconds):
+            "\(Figure.short(from)) to \(Figure.short(to)) requests/s in \(Figure.short(seconds)) s (Poisson)"
+        case .trace(let offsets): "\(offsets.count) requests of a trace"
+        }
     }
 }
