@@ -2,6 +2,9 @@
 public struct FrameBuffer: Sendable {
     /// The encoded frame; empty before the first and after `reset()`.
     public private(set) var bytes: [UInt8] = []
+    /// Where the next part of the frame in the making goes. What lies behind is left of an earlier frame: it is
+    /// overwritten, or cut off by `finish()`, and not cleared in between.
+    private var end = 0
 
     /// - Parameter capacity: bytes to reserve at once; the buffer grows beyond them by itself.
     public init(capacity: Int = 0) {
@@ -11,6 +14,7 @@ public struct FrameBuffer: Sendable {
     /// Forgets the frame and keeps the memory.
     public mutating func reset() {
         bytes.removeAll(keepingCapacity: true)
+        end = 0
     }
 
     /// Overwrites the sequence number and the time of sending in the frame that stands here.
@@ -23,11 +27,11 @@ public struct FrameBuffer: Sendable {
         raw.put(sentAt, at: 24)
     }
 
-    /// Writes the header and the fixed block of a new frame; `fill` stores the block's fields at the block's offsets
-    /// plus `FrameHeader.size`. The body length is set by `finish()`.
+    /// Writes the header and the zeroed fixed block of a new frame; `fill` stores the block's fields at the block's
+    /// offsets plus `FrameHeader.size`. The body length is set by `finish()`.
     @inline(__always)
     mutating func begin(_ header: FrameHeader, fill: (inout MutableRawSpan) -> Void) {
-        reset()
+        end = 0
         append(byteCount: FrameHeader.size + Int(header.blockLength)) { raw in
             raw.put(FrameHeader.magic, at: 0)
             raw.put(header.version, at: 2)
@@ -38,27 +42,39 @@ public struct FrameBuffer: Sendable {
             raw.put(header.session, at: 12)
             raw.put(header.sequence, at: 16)
             raw.put(header.sentAt, at: 24)
+            // Every block is a multiple of 8 bytes.
+            for offset in stride(from: FrameHeader.size, to: raw.byteCount - 7, by: 8) {
+                raw.put(0 as UInt64, at: offset)
+            }
             fill(&raw)
         }
     }
 
-    /// Sets the header's body length once everything stands.
+    /// Cuts off what lies behind the frame and sets the header's body length.
     mutating func finish() {
-        let length = UInt32(truncatingIfNeeded: bytes.count - FrameHeader.size)
+        if end < bytes.count { bytes.removeLast(bytes.count - end) }
+        let length = UInt32(truncatingIfNeeded: end - FrameHeader.size)
         var elements = bytes.mutableSpan
         var raw = MutableRawSpan(_elements: &elements)
         raw.put(length, at: 8)
     }
 
-    /// Appends zeroed bytes and lets `fill` store into them.
+    /// Appends bytes, every one of which `fill` must store.
     @inline(__always)
     mutating func append(byteCount: Int, fill: (inout MutableRawSpan) -> Void) {
-        bytes.append(addingCapacity: byteCount) { output in
-            output.append(repeating: 0, count: byteCount)
-            var elements = output.mutableSpan
-            var raw = MutableRawSpan(_elements: &elements)
-            fill(&raw)
-        }
+        let begin = end
+        end += byteCount
+        if end > bytes.count { grow() }
+        var elements = bytes.mutableSpan
+        var all = MutableRawSpan(_elements: &elements)
+        var raw = all._mutatingExtracting(begin..<(begin + byteCount))
+        fill(&raw)
+    }
+
+    @inline(never)
+    private mutating func grow() {
+        let more = end - bytes.count
+        bytes.append(addingCapacity: more) { $0.append(repeating: 0, count: more) }
     }
 
     mutating func append(count: Int) {
@@ -66,8 +82,11 @@ public struct FrameBuffer: Sendable {
     }
 
     mutating func append(_ string: String) {
-        append(count: string.utf8.count)
-        bytes.append(contentsOf: string.utf8)
+        let source = string.utf8.span
+        append(byteCount: 4 + source.count) { raw in
+            raw.put(UInt32(truncatingIfNeeded: source.count), at: 0)
+            raw.put(source, at: 4)
+        }
     }
 
     mutating func append(_ strings: [String]) {
@@ -77,15 +96,15 @@ public struct FrameBuffer: Sendable {
 
     mutating func append(_ run: [UInt8]) {
         append(count: run.count)
-        bytes.append(contentsOf: run)
+        append(byteCount: run.count) { raw in
+            raw.put(run.span)
+        }
     }
 
     mutating func append(_ tokens: [UInt32]) {
         append(count: tokens.count)
         append(byteCount: 4 * tokens.count) { raw in
-            // Offsets of just this form let the compiler move vectors.
-            let source = tokens.span
-            for index in source.indices { raw.put(source[index], at: 4 * index) }
+            raw.put(tokens.span)
         }
     }
 
@@ -112,6 +131,49 @@ extension MutableRawSpan {
     @inline(__always)
     mutating func put<Value: FixedWidthInteger & BitwiseCopyable>(_ value: Value, at offset: Int) {
         storeBytes(of: value.littleEndian, toByteOffset: offset, as: Value.self)
+    }
+
+    /// Stores a run of bytes: eight at a time, the last eight overlapping those before them.
+    @inline(__always)
+    mutating func put(_ source: Span<UInt8>, at offset: Int) {
+        guard source.count >= 8 else {
+            for index in source.indices { put(source[index], at: offset + index) }
+            return
+        }
+        let last = source.count - 8
+        for index in stride(from: 0, to: last, by: 8) { put(source.word(at: index), at: offset + index) }
+        put(source.word(at: last), at: offset + last)
+    }
+
+    /// Stores a run of bytes at the span's begin: a vector at a time.
+    @inline(__always)
+    mutating func put(_ source: Span<UInt8>) {
+        let vectors = source.count / 64 * 64
+        for index in stride(from: 0, to: vectors, by: 64) {
+            let part = source.extracting(index..<(index + 64))
+            let low = SIMD32(lowHalf: part.vector(at: 0), highHalf: part.vector(at: 16))
+            let high = SIMD32(lowHalf: part.vector(at: 32), highHalf: part.vector(at: 48))
+            storeBytes(of: SIMD64(lowHalf: low, highHalf: high), toByteOffset: index, as: SIMD64<UInt8>.self)
+        }
+        for index in vectors..<source.count { put(source[index], at: index) }
+    }
+
+    /// Stores a run of token ids at the span's begin: a vector at a time.
+    @inline(__always)
+    mutating func put(_ source: Span<UInt32>) {
+        #if _endian(little)
+            let vectors = source.count / 16 * 16
+        #else
+            let vectors = 0
+        #endif
+        for index in stride(from: 0, to: vectors, by: 16) {
+            let part = source.extracting(index..<(index + 16))
+            let ids = SIMD16<UInt32>(
+                part[0], part[1], part[2], part[3], part[4], part[5], part[6], part[7], part[8], part[9], part[10],
+                part[11], part[12], part[13], part[14], part[15])
+            storeBytes(of: ids, toByteOffset: 4 * index, as: SIMD16<UInt32>.self)
+        }
+        for index in vectors..<source.count { put(source[index], at: 4 * index) }
     }
 
     @inline(__always)

@@ -20,27 +20,29 @@ extension FrameHeader {
         guard frame.count <= WireLimits.frameBytes else {
             throw WireError(.overLimit, offset: 8, needed: WireLimits.frameBytes, found: frame.count)
         }
-        guard frame.u16(at: 0) == magic else {
-            throw WireError(.badMagic, offset: 0, needed: UInt64(magic), found: UInt64(frame.u16(at: 0)))
+        // Of known length, so that its fields need no check of their own.
+        let head = frame.extracting(0..<size)
+        guard head.u16(at: 0) == magic else {
+            throw WireError(.badMagic, offset: 0, needed: UInt64(magic), found: UInt64(head.u16(at: 0)))
         }
-        let version = frame[2]
+        let version = head[2]
         guard version >= ProtocolVersion.minimum, version <= ProtocolVersion.current else {
             throw WireError(
                 .unsupportedVersion, offset: 2, needed: UInt64(ProtocolVersion.current), found: UInt64(version))
         }
-        guard let kind = FrameKind(rawValue: frame[3]) else {
-            throw WireError(.unknownKind, offset: 3, needed: 0, found: UInt64(frame[3]))
+        guard let kind = FrameKind(rawValue: head[3]) else {
+            throw WireError(.unknownKind, offset: 3, needed: 0, found: UInt64(head[3]))
         }
-        let flags = FrameFlags(rawValue: frame.u16(at: 4))
+        let flags = FrameFlags(rawValue: head.u16(at: 4))
         guard flags.isSubset(of: kind.allowedFlags) else {
             throw WireError(
                 .reservedFlags, offset: 4, needed: UInt64(kind.allowedFlags.rawValue), found: UInt64(flags.rawValue))
         }
-        let bodyLength = frame.u32(at: 8)
+        let bodyLength = head.u32(at: 8)
         guard Int(bodyLength) == frame.count - size else {
             throw WireError(.bodyLength, offset: 8, needed: frame.count - size, found: Int(bodyLength))
         }
-        let blockLength = frame.u16(at: 6)
+        let blockLength = head.u16(at: 6)
         guard Int(blockLength) >= kind.minimumBlockLength else {
             throw WireError(.blockTooShort, offset: 6, needed: kind.minimumBlockLength, found: Int(blockLength))
         }
@@ -53,7 +55,7 @@ extension FrameHeader {
         }
         return FrameHeader(
             version: version, kind: kind, flags: flags, blockLength: blockLength, bodyLength: bodyLength,
-            session: frame.u32(at: 12), sequence: frame.u64(at: 16), sentAt: frame.u64(at: 24))
+            session: head.u32(at: 12), sequence: head.u64(at: 16), sentAt: head.u64(at: 24))
     }
 }
 

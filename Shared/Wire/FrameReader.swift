@@ -36,6 +36,7 @@ struct FrameReader {
     }
 
     /// Moves on by `byteCount` and returns where they begin.
+    @inline(__always)
     mutating func take(_ byteCount: Int) throws(WireError) -> Int {
         guard byteCount <= end - offset else {
             throw WireError(.truncated, offset: offset, needed: byteCount, found: end - offset)
@@ -47,7 +48,7 @@ struct FrameReader {
     /// Reads the count that begins a part. Its elements, `stride` bytes each or more, fit in the rest of the frame.
     mutating func count(_ frame: Span<UInt8>, stride: Int, limit: Int) throws(WireError) -> Int {
         let at = try take(4)
-        let count = Int(frame.u32(at: at))
+        let count = Int(frame.extracting(at..<(at + 4)).u32(at: 0))
         guard count <= limit else { throw WireError(.overLimit, offset: at, needed: limit, found: count) }
         guard count * stride <= end - offset else {
             throw WireError(.truncated, offset: at, needed: count * stride, found: end - offset)
@@ -135,6 +136,7 @@ struct FrameReader {
 extension Array where Element: FixedWidthInteger & BitwiseCopyable {
     /// Sets the number of elements; those that were there keep their values, so that nothing is cleared twice.
     fileprivate mutating func resize(to count: Int) {
+        guard count != self.count else { return }
         if count < self.count {
             removeLast(self.count - count)
         } else {
@@ -143,11 +145,11 @@ extension Array where Element: FixedWidthInteger & BitwiseCopyable {
         }
     }
 
-    /// Copies `run` over the array's memory, whose size it has. The loop compiles to vector moves.
+    /// Copies `run` over the array's memory, whose size it has.
     fileprivate mutating func copyBytes(of run: Span<UInt8>) {
         var elements = mutableSpan
         var raw = MutableRawSpan(_elements: &elements)
-        for index in run.indices { raw.storeBytes(of: run[index], toByteOffset: index, as: UInt8.self) }
+        raw.put(run)
     }
 }
 
@@ -172,6 +174,19 @@ extension Span<UInt8> {
     func u64(at offset: Int) -> UInt64 {
         UInt64(u32(at: offset)) | UInt64(u32(at: offset + 4)) << 32
     }
+
+    /// Sixteen bytes, which the compiler loads at once.
+    @inline(__always)
+    func vector(at offset: Int) -> SIMD16<UInt8> {
+        SIMD16<UInt8>(
+            self[offset], self[offset + 1], self[offset + 2], self[offset + 3], self[offset + 4], self[offset + 5],
+            self[offset + 6], self[offset + 7], self[offset + 8], self[offset + 9], self[offset + 10],
+            self[offset + 11], self[offset + 12], self[offset + 13], self[offset + 14], self[offset + 15])
+    }
+
+    /// Eight bytes behind one check, where the span's length is not known to the compiler.
+    @inline(__always)
+    func word(at offset: Int) -> UInt64 { extracting(offset..<(offset + 8)).u64(at: 0) }
 
     @inline(__always)
     func f32(at offset: Int) -> Float {
@@ -215,9 +230,19 @@ extension Span<UInt8> {
     }
 
     /// Whether the string's bytes stand at `offset`.
+    @inline(__always)
     func matches(_ string: String, at offset: Int) -> Bool {
         let bytes = string.utf8.span
-        for index in bytes.indices where bytes[index] != self[offset + index] { return false }
-        return true
+        let own = extracting(offset..<(offset + bytes.count))
+        guard bytes.count >= 8 else {
+            for index in bytes.indices where bytes[index] != own[index] { return false }
+            return true
+        }
+        // Eight at a time, the last eight overlapping those before them.
+        let last = bytes.count - 8
+        for index in stride(from: 0, to: last, by: 8) where bytes.word(at: index) != own.word(at: index) {
+            return false
+        }
+        return bytes.word(at: last) == own.word(at: last)
     }
 }

@@ -21,7 +21,7 @@ extension RecordBatch {
         let count = try reader.count(frame, stride: length + 12, limit: WireLimits.events)
         events.reserveCapacity(count)
         for _ in 0..<count {
-            events.append(try LedgerEvent(frame, at: try reader.take(length), &reader))
+            events.append(try LedgerEvent(frame, at: try reader.take(length), &reader, names: events.last))
         }
         try reader.finish()
     }
@@ -31,22 +31,28 @@ extension LedgerEvent {
     /// Encoded size of the fixed fields in bytes.
     static let size = 80
 
-    fileprivate init(_ frame: Span<UInt8>, at base: Int, _ reader: inout FrameReader) throws(WireError) {
+    /// - Parameter names: tenant, model and worker of the event before, whose strings are used again where they are
+    ///   the same.
+    fileprivate init(
+        _ frame: Span<UInt8>, at base: Int, _ reader: inout FrameReader, names: LedgerEvent?
+    ) throws(WireError) {
+        let fields = frame.extracting(base..<(base + Self.size))
         self.init(
-            kind: try frame.value(at: base + 70),
-            requestID: RequestID(high: frame.u64(at: base), low: frame.u64(at: base + 8)),
-            ingestAttempt: frame.u16(at: base + 64), tokenizerAttempt: frame.u16(at: base + 66),
-            producerRole: try frame.value(at: base + 71), producer: frame.u64(at: base + 16),
-            outcome: try frame.value(at: base + 72), status: try frame.value(at: base + 68),
-            promptTokens: frame.u32(at: base + 40), cachedTokens: frame.u32(at: base + 44),
-            producedTokens: frame.u32(at: base + 48), deliveredTokens: frame.u32(at: base + 52),
-            tokensAfterCancel: frame.u32(at: base + 56), maximumTokens: frame.u32(at: base + 60),
-            microjoules: Int64(bitPattern: frame.u64(at: base + 32)), energySource: frame[base + 73],
-            wallTime: frame.u64(at: base + 24), tenant: "", model: "", worker: "")
+            kind: try fields.value(at: 70, from: base),
+            requestID: RequestID(high: fields.u64(at: 0), low: fields.u64(at: 8)),
+            ingestAttempt: fields.u16(at: 64), tokenizerAttempt: fields.u16(at: 66),
+            producerRole: try fields.value(at: 71, from: base), producer: fields.u64(at: 16),
+            outcome: try fields.value(at: 72, from: base), status: try fields.value(at: 68, from: base),
+            promptTokens: fields.u32(at: 40), cachedTokens: fields.u32(at: 44),
+            producedTokens: fields.u32(at: 48), deliveredTokens: fields.u32(at: 52),
+            tokensAfterCancel: fields.u32(at: 56), maximumTokens: fields.u32(at: 60),
+            microjoules: Int64(bitPattern: fields.u64(at: 32)), energySource: fields[73],
+            wallTime: fields.u64(at: 24), tenant: names?.tenant ?? "", model: names?.model ?? "",
+            worker: names?.worker ?? "")
         guard energySource <= 2 else {
             throw WireError(.invalidValue, offset: base + 73, needed: 2, found: UInt64(energySource))
         }
-        try frame.reserved(at: base + 74, count: 6)
+        try fields.reserved(at: 74, count: 6, from: base)
         try reader.string(frame, into: &tenant)
         try reader.string(frame, into: &model)
         try reader.string(frame, into: &worker)
@@ -72,8 +78,8 @@ extension FrameBuffer {
             raw.put(event.status.rawValue, at: 68)
             raw.put(event.kind.rawValue, at: 70)
             raw.put(event.producerRole.rawValue, at: 71)
-            raw.put(event.outcome.rawValue, at: 72)
-            raw.put(event.energySource, at: 73)
+            // Six reserved bytes follow.
+            raw.put(UInt64(event.outcome.rawValue) | UInt64(event.energySource) << 8, at: 72)
         }
         append(event.tenant)
         append(event.model)

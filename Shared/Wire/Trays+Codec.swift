@@ -19,7 +19,7 @@ extension TokenBatch {
                 raw.put(row.cachedTokens, at: base + 16)
                 raw.put(row.tokenCount, at: base + 20)
                 raw.put(row.status.rawValue, at: base + 22)
-                raw.put(row.finish.rawValue, at: base + 24)
+                raw.put(UInt32(row.finish.rawValue), at: base + 24)
             }
         }
         buffer.append(tokens)
@@ -39,20 +39,22 @@ extension TokenBatch {
         var reader = try FrameReader(frame, header, .tokenBatch)
         tray = frame.u64(at: 32)
         let (count, rowLength) = try reader.rows(frame, minimum: TokenRow.size)
-        rows.removeAll(keepingCapacity: true)
-        rows.reserveCapacity(count)
+        let start = try reader.take(count * rowLength)
         var tokenCount = 0
-        for _ in 0..<count {
-            let base = try reader.take(rowLength)
-            let bytes = frame.extracting(base..<(base + TokenRow.size))
-            let row = TokenRow(
-                handle: bytes.u32(at: 8), tokenCount: bytes.u16(at: 20),
-                finish: try bytes.value(at: 24, from: base), status: try bytes.value(at: 22, from: base),
-                position: bytes.u32(at: 12), cachedTokens: bytes.u32(at: 16),
-                digest: bytes.u64(at: 0))
-            try bytes.reserved(at: 25, count: 3, from: base)
-            tokenCount += Int(row.tokenCount)
-            rows.append(row)
+        rows.removeAll(keepingCapacity: true)
+        try rows.append(addingCapacity: count) { (output: inout OutputSpan<TokenRow>) throws(WireError) in
+            for index in 0..<count {
+                let base = start + index * rowLength
+                let bytes = frame.extracting(base..<(base + TokenRow.size))
+                let row = TokenRow(
+                    handle: bytes.u32(at: 8), tokenCount: bytes.u16(at: 20),
+                    finish: try bytes.value(at: 24, from: base), status: try bytes.value(at: 22, from: base),
+                    position: bytes.u32(at: 12), cachedTokens: bytes.u32(at: 16),
+                    digest: bytes.u64(at: 0))
+                try bytes.reserved(at: 25, count: 3, from: base)
+                tokenCount += Int(row.tokenCount)
+                output.append(row)
+            }
         }
         try reader.tokens(frame, into: &tokens, limit: WireLimits.trayTokens, exactly: tokenCount)
         try reader.hops(frame, header, into: &hops)
@@ -84,7 +86,7 @@ extension TextBatch {
                 raw.put(row.cachedTokens, at: base + 16)
                 raw.put(row.tokenCount, at: base + 20)
                 raw.put(row.status.rawValue, at: base + 22)
-                raw.put(row.finish.rawValue, at: base + 24)
+                raw.put(UInt32(row.finish.rawValue), at: base + 24)
             }
         }
         buffer.append(tokens)
@@ -110,22 +112,24 @@ extension TextBatch {
         var reader = try FrameReader(frame, header)
         tray = frame.u64(at: 32)
         let (count, rowLength) = try reader.rows(frame, minimum: TextRow.size)
-        rows.removeAll(keepingCapacity: true)
-        rows.reserveCapacity(count)
+        let start = try reader.take(count * rowLength)
         var tokenCount = 0
         var textLength = 0
-        for _ in 0..<count {
-            let base = try reader.take(rowLength)
-            let bytes = frame.extracting(base..<(base + TextRow.size))
-            let row = TextRow(
-                handle: bytes.u32(at: 0), tokenCount: bytes.u16(at: 20),
-                finish: try bytes.value(at: 24, from: base), status: try bytes.value(at: 22, from: base),
-                position: bytes.u32(at: 4), textLength: bytes.u32(at: 8),
-                promptTokens: bytes.u32(at: 12), cachedTokens: bytes.u32(at: 16))
-            try bytes.reserved(at: 25, count: 3, from: base)
-            tokenCount += Int(row.tokenCount)
-            textLength += Int(row.textLength)
-            rows.append(row)
+        rows.removeAll(keepingCapacity: true)
+        try rows.append(addingCapacity: count) { (output: inout OutputSpan<TextRow>) throws(WireError) in
+            for index in 0..<count {
+                let base = start + index * rowLength
+                let bytes = frame.extracting(base..<(base + TextRow.size))
+                let row = TextRow(
+                    handle: bytes.u32(at: 0), tokenCount: bytes.u16(at: 20),
+                    finish: try bytes.value(at: 24, from: base), status: try bytes.value(at: 22, from: base),
+                    position: bytes.u32(at: 4), textLength: bytes.u32(at: 8),
+                    promptTokens: bytes.u32(at: 12), cachedTokens: bytes.u32(at: 16))
+                try bytes.reserved(at: 25, count: 3, from: base)
+                tokenCount += Int(row.tokenCount)
+                textLength += Int(row.textLength)
+                output.append(row)
+            }
         }
         try reader.tokens(frame, into: &tokens, limit: WireLimits.trayTokens, exactly: tokenCount)
         try reader.bytes(frame, into: &text, exactly: textLength)

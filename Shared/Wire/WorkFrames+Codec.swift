@@ -32,15 +32,16 @@ extension Submit {
     /// Replaces the content, and uses its memory again. After an error the content is of no use.
     public mutating func decode(_ frame: Span<UInt8>, header: FrameHeader) throws(WireError) {
         var reader = try FrameReader(frame, header, .submit)
-        handle = frame.u32(at: 32)
-        body.form = try frame.value(at: 36)
-        hasSeed = try frame.bool(at: 37)
-        streams = try frame.bool(at: 38)
-        try frame.reserved(at: 39, count: 1)
-        requestID = RequestID(high: frame.u64(at: 40), low: frame.u64(at: 48))
-        body.sampling = SamplingParameters(frame, at: 56)
-        body.limits = try GenerationLimits(frame, at: 56)
-        body.wantsHops = try frame.bool(at: 56 + 45)
+        let block = frame.extracting(0..<(FrameHeader.size + 72))
+        handle = block.u32(at: 32)
+        body.form = try block.value(at: 36)
+        hasSeed = try block.bool(at: 37)
+        streams = try block.bool(at: 38)
+        try block.reserved(at: 39, count: 1)
+        requestID = RequestID(high: block.u64(at: 40), low: block.u64(at: 48))
+        body.sampling = SamplingParameters(block, at: 56)
+        body.limits = try GenerationLimits(block, at: 56)
+        body.wantsHops = try block.bool(at: 56 + 45)
         try reader.string(frame, into: &key)
         try reader.body(frame, into: &body)
         try reader.finish()
@@ -82,15 +83,16 @@ extension Encode {
     /// Replaces the content, and uses its memory again. After an error the content is of no use.
     public mutating func decode(_ frame: Span<UInt8>, header: FrameHeader) throws(WireError) {
         var reader = try FrameReader(frame, header, .encode)
-        handle = frame.u32(at: 32)
-        body.form = try frame.value(at: 36)
-        try frame.reserved(at: 37, count: 1)
-        ingestAttempt = frame.u16(at: 38)
-        requestID = RequestID(high: frame.u64(at: 40), low: frame.u64(at: 48))
-        deliveredBytes = frame.u64(at: 56)
-        body.sampling = SamplingParameters(frame, at: 64)
-        body.limits = try GenerationLimits(frame, at: 64)
-        body.wantsHops = try frame.bool(at: 64 + 45)
+        let block = frame.extracting(0..<(FrameHeader.size + 80))
+        handle = block.u32(at: 32)
+        body.form = try block.value(at: 36)
+        try block.reserved(at: 37, count: 1)
+        ingestAttempt = block.u16(at: 38)
+        requestID = RequestID(high: block.u64(at: 40), low: block.u64(at: 48))
+        deliveredBytes = block.u64(at: 56)
+        body.sampling = SamplingParameters(block, at: 64)
+        body.limits = try GenerationLimits(block, at: 64)
+        body.wantsHops = try block.bool(at: 64 + 45)
         try reader.string(frame, into: &tenant)
         try reader.body(frame, into: &body)
         try reader.tokens(frame, into: &generated, limit: WireLimits.promptTokens - body.tokens.count)
@@ -142,16 +144,17 @@ extension Generate {
     /// Replaces the content, and uses its memory again. After an error the content is of no use.
     public mutating func decode(_ frame: Span<UInt8>, header: FrameHeader) throws(WireError) {
         var reader = try FrameReader(frame, header, .generate)
-        handle = frame.u32(at: 32)
-        ingestAttempt = frame.u16(at: 36)
-        tokenizerAttempt = frame.u16(at: 38)
-        requestID = RequestID(high: frame.u64(at: 40), low: frame.u64(at: 48))
-        digest = frame.u64(at: 56)
-        generatedCount = frame.u32(at: 64)
-        try frame.reserved(at: 68, count: 4)
-        sampling = SamplingParameters(frame, at: 72)
-        limits = try GenerationLimits(frame, at: 72)
-        wantsHops = try frame.bool(at: 72 + 45)
+        let block = frame.extracting(0..<(FrameHeader.size + 88))
+        handle = block.u32(at: 32)
+        ingestAttempt = block.u16(at: 36)
+        tokenizerAttempt = block.u16(at: 38)
+        requestID = RequestID(high: block.u64(at: 40), low: block.u64(at: 48))
+        digest = block.u64(at: 56)
+        generatedCount = block.u32(at: 64)
+        try block.reserved(at: 68, count: 4)
+        sampling = SamplingParameters(block, at: 72)
+        limits = try GenerationLimits(block, at: 72)
+        wantsHops = try block.bool(at: 72 + 45)
         try reader.string(frame, into: &tenant)
         try reader.string(frame, into: &model)
         try reader.tokens(frame, into: &tokens)
@@ -217,6 +220,7 @@ extension FrameReader {
 
 /// The group of 48 bytes that `submit`, `encode` and `generate` have in common.
 extension MutableRawSpan {
+    @inline(__always)
     fileprivate mutating func put(
         _ sampling: SamplingParameters, _ limits: GenerationLimits, wantsHops: Bool, at base: Int
     ) {
@@ -236,6 +240,7 @@ extension MutableRawSpan {
 }
 
 extension SamplingParameters {
+    @inline(__always)
     fileprivate init(_ frame: Span<UInt8>, at base: Int) {
         self.init(
             seed: frame.u64(at: base), temperature: frame.f32(at: base + 8), topP: frame.f32(at: base + 12),
@@ -246,6 +251,7 @@ extension SamplingParameters {
 }
 
 extension GenerationLimits {
+    @inline(__always)
     fileprivate init(_ frame: Span<UInt8>, at base: Int) throws(WireError) {
         self.init(
             maximumTokens: frame.u32(at: base + 36), minimumTokens: frame.u32(at: base + 40),

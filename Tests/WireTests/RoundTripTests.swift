@@ -81,6 +81,23 @@ import Wire
         }
     }
 
+    @Test(arguments: FrameKind.allCases) func aUsedBufferLeavesNothingOfItsOldFrame(_ kind: FrameKind) throws {
+        let seed = FuzzPlan.seed
+        let old = TextBatch(
+            tray: .max, rows: [TextRow(handle: .max, tokenCount: 0, position: .max, textLength: 100_000)],
+            text: Array(repeating: 0xff, count: 100_000))
+        var buffer = FrameBuffer()
+        for round in 0..<20 {
+            var samples = Samples(seed: seed &+ UInt64(round), size: round)
+            let frame = samples.frame(kind)
+            old.encode(kind: .output, into: &buffer, session: .max, sequence: .max, sentAt: .max)
+            try frame.encode(into: &buffer, session: 1, sequence: 2, sentAt: 3)
+            #expect(
+                try frame.encoded(session: 1, sequence: 2, sentAt: 3) == buffer.bytes,
+                "round \(round), \(FuzzPlan.replay(seed))")
+        }
+    }
+
     @Test func stampOverwritesSequenceAndTimeAlone() throws {
         var buffer = FrameBuffer()
         buffer.stamp(sequence: 1, sentAt: 1)
