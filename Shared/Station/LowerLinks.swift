@@ -171,6 +171,8 @@ public final class LowerLinks {
             links[link] = dealer
             let (onReadable, onMonitor) = (onReadable, onMonitor)
             dealer.attach(to: reactor, onReadable: { onReadable(link) }, onMonitor: { onMonitor(link, $0) })
+            // Within a context there is no handshake that an event would report.
+            if case .inproc = endpoint { side.connected(link, now: MonotonicClock.now()) }
         } catch {
             counters.failedDials += 1
             links[link] = nil

@@ -33,6 +33,10 @@ public actor TokenizerLoop {
     var trays: [UInt32: RowTray<AnswerStream>] = [:]
     var counters = TokenizerCounters()
     var mirror: MetricMirror?
+    /// Bytes of text that this turn may still encode itself: a lone short prompt is not worth a change of threads, a
+    /// burst of them is for the pool.
+    private var affordableBytes = TokenizerLoop.bytesPerTurn
+    private static let bytesPerTurn = 512
     private var encodeFrame = Encode()
     private var generateFrame = Generate()
     private var tokenBatch = TokenBatch()
@@ -178,6 +182,10 @@ public actor TokenizerLoop {
                 })
         case .text: prompt = .text(encode.body.strings.first ?? "")
         case .tokens: prompt = .tokens(encode.body.tokens)
+        }
+        if let result = pool.encodeAtOnce(prompt, upTo: affordableBytes) {
+            if encode.body.form != .tokens { affordableBytes -= prompt.byteCount }
+            return encoded(key, result)
         }
         let ticket = pool.submit(prompt) { [weak self] result in
             self?.assumeIsolated { $0.encoded(key, result) }
@@ -398,6 +406,7 @@ public actor TokenizerLoop {
     }
 
     private func endTurn() {
+        affordableBytes = Self.bytesPerTurn
         performActions()
         updateSlots()
         ledger.commit(log: log)

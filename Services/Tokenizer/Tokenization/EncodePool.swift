@@ -84,6 +84,17 @@ public final class EncodePool: Sendable {
         return ticket
     }
 
+    /// Encodes on the caller's thread, where that costs less than changing threads: token ids, and short texts while
+    /// nobody waits.
+    ///
+    /// - Parameter bytes: How much text the caller can afford now.
+    /// - Returns: nil if the prompt is for the pool.
+    public func encodeAtOnce(_ prompt: Prompt, upTo bytes: Int) -> Result<[UInt32], PromptError>? {
+        if case .tokens = prompt { return encode(prompt) }
+        guard prompt.byteCount <= bytes, waitingCount == 0 else { return nil }
+        return encode(prompt)
+    }
+
     /// Takes a prompt back.
     ///
     /// - Returns: true if it was still waiting: its completion will not be called.
