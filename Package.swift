@@ -170,7 +170,7 @@ let package = Package(
         target("Charts", "Tools/Charts"),
         target(
             "LoadGenerator", "Tools/LoadGenerator/Core",
-            ["Wire", "Transport", "Line", "Station", "Telemetry", histogram, httpClient, nioCore, nioHTTP1]),
+            ["Wire", "Transport", "Line", "Station", "Telemetry", "Charts", histogram, httpClient, nioCore, nioHTTP1]),
         executable("loadgen", "Tools/LoadGenerator/Main", ["LoadGenerator", argumentParser]),
         target(
             "FactoryKit", "Tools/Factory/Kit",

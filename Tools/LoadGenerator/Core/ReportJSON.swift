@@ -18,6 +18,13 @@ public struct ReportJSON: Sendable {
         return String(decoding: data, as: UTF8.self) + "\n"
     }
 
+    /// JSON's null.
+    static var null: Any { NSNull() }
+
+    static func object(_ ledger: LedgerCheck.Result) -> [String: Any] {
+        ["agreed": ledger.agreed, "ended": ledger.ended, "faults": ledger.faults]
+    }
+
     var object: [String: Any] {
         var object: [String: Any] = [
             "model_id": report.model, "duration": report.duration, "num_prompts": report.sent,
@@ -50,10 +57,7 @@ public struct ReportJSON: Sendable {
         }
         object.merge(times) { $1 }
         if report.settings.wantsHops { object["hops"] = hops }
-        if let ledger {
-            object["ledger"] =
-                ["agreed": ledger.agreed, "ended": ledger.ended, "faults": ledger.faults] as [String: Any]
-        }
+        if let ledger { object["ledger"] = Self.object(ledger) }
         return object
     }
 

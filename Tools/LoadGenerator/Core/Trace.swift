@@ -3,7 +3,7 @@ import Foundation
 /// A recorded sequence of requests: when each came, and how long its prompt and its answer were.
 public struct Trace: Equatable, Sendable {
     /// Public formats of traces.
-    public enum Format: String, CaseIterable, Sendable {
+    public enum Format: Sendable, CaseIterable {
         /// JSONL of `timestamp` (ms), `input_length`, `output_length`, `hash_ids` (each a block of 512 prompt tokens;
         /// equal ids are equal blocks): kvcache-ai/Mooncake, FAST25-release.
         case mooncake

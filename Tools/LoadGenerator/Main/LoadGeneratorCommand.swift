@@ -6,149 +6,175 @@ import LoadGenerator
 struct LoadGeneratorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "loadgen",
-        abstract: "Sends prompts to a token factory and says how fast, and whether, the answers came.",
+        abstract: "Sends prompts to a token factory, or to any OpenAI-compatible server, and measures the answers.",
         discussion: """
-            Without --door and --http it uses http://127.0.0.1:8080. Exit status 1: an answer is missing or short, or \
-            (with --ledger) unaccounted for. Times are as vLLM and AIPerf define them; in an open loop they count from \
-            when a request was due, not from when it was sent.
+            Without --door and --http it uses http://127.0.0.1:8080. Exit status 1: an answer is missing or short, its \
+            token counts contradict each other, or (with --ledger) it is unaccounted for. Times are as vLLM and AIPerf \
+            define them; in an open loop they count from when a request was due, not from when it was sent.
             """)
 
-    @Option(help: "The ZeroMQ door, tcp://HOST:PORT.")
-    var door: String?
-    @Option(help: "The HTTP door, http://HOST:PORT.")
-    var http: String?
-    @Option(help: "ZeroMQ connections, which all requests share.")
-    var connections = 8
-    @Option(help: "API key (or TOKENFACTORY_KEY).")
-    var key: String?
-
-    @Option(help: "Closed loop: so many streams.")
-    var streams: Int?
-    @Option(help: "Open loop: so many requests a second on average (Poisson).")
-    var rate: Double?
-    @Option(help: "Requests in all.")
-    var requests: Int?
-    @Option(help: "Seconds in which requests are sent.")
-    var duration: Double?
-
-    @Option(help: "Prompts: JSONL with `prompt` or `messages`, or a line each. Default: 64 built in.")
-    var prompts: String?
-    @Option(help: "Prompts of so many random tokens instead.")
-    var promptTokens: Int?
-    @Option(help: "Tokens of an answer.")
-    var maxTokens = 64
-    @Option(help: "Sampling temperature; 0 is greedy.")
-    var temperature: Double?
-    @Flag(help: "Answers go on past their end, up to --max-tokens.")
-    var ignoreEos = false
-    @Option(help: "Model; default: the one that the door names.")
-    var model: String?
-    @Option(help: "Repeats a run: arrival times, random prompts, sampling.")
-    var seed: UInt64 = 1
-
-    @Flag(help: "Ask for hop records and show where the time went.")
-    var hops = false
-    @Flag(help: "Print prompts and answers.")
-    var showAnswers = false
-    @Option(help: "Ledger to compare with, http://HOST:PORT of accounting.")
-    var ledger: String?
-    @Option(help: "Seconds that the ledger has to settle the last request.")
-    var ledgerDeadline = 30.0
-    @Option(help: "Seconds of silence after which a request is given up.")
-    var timeout = 300.0
-    @Option(help: "Write the figures as JSON; - is standard output.")
-    var json: String?
+    @OptionGroup(title: "Target") var target: TargetOptions
+    @OptionGroup(title: "Arrivals") var arrivals: ArrivalOptions
+    @OptionGroup(title: "Prompts and answers") var prompts: PromptOptions
+    @OptionGroup(title: "Measurement and output") var output: ReportOptions
 
     func validate() throws {
-        if door != nil, http != nil { throw ValidationError("Give --door or --http, not both.") }
-        if streams != nil, rate != nil { throw ValidationError("Give --streams or --rate, not both.") }
-        if prompts != nil, promptTokens != nil { throw ValidationError("Give --prompts or --prompt-tokens, not both.") }
-        try positive("--streams", streams)
-        try positive("--requests", requests)
-        try positive("--max-tokens", maxTokens)
-        try positive("--prompt-tokens", promptTokens)
-        try positive("--connections", connections)
-        try positive("--rate", rate)
-        try positive("--duration", duration)
-        try positive("--timeout", timeout)
-        if let temperature, !(0...2).contains(temperature) { throw ValidationError("--temperature is from 0 to 2.") }
-    }
-
-    private func positive<Value: Comparable & ExpressibleByIntegerLiteral>(_ name: String, _ value: Value?) throws {
-        if let value, !(value > 0) { throw ValidationError("\(name) must be above 0.") }
+        if arrivals.isSweep, output.rounds > 1 { throw ValidationError("A sweep has one round.") }
     }
 
     func run() async throws {
-        let arrival: LoadSettings.Arrival = rate.map { .open(rate: $0) } ?? .closed(streams: streams ?? 1)
-        var settings = LoadSettings(
-            arrival: arrival, requests: requests, duration: duration, maximumTokens: maxTokens,
-            temperature: temperature, ignoresEndOfSequence: ignoreEos, wantsHops: hops, keepsText: showAnswers,
-            seed: seed)
-        if requests == nil, duration == nil { settings.requests = rate == nil ? max(streams ?? 1, 1) : nil }
-        let source: PromptSource
-        if let prompts {
-            source = try PromptSource(path: prompts)
-        } else if let promptTokens {
-            source = .random(tokens: promptTokens, seed: seed)
-        } else {
-            source = .builtIn
-        }
-
-        let door = try await openDoor()
-        let report: LoadReport
+        let trace = try arrivals.readTrace()
+        if let trace, trace.skipped > 0 { say("\(trace.skipped) rows of the trace have no answer and are left out\n") }
+        var settings = arrivals.settings(trace)
+        try prompts.apply(to: &settings)
+        try output.apply(to: &settings)
+        let door = try await target.open(most: arrivals.mostConnections)
         do {
-            report = try await send(settings, source, through: door)
+            let model: String
+            if let named = target.model { model = named } else { model = try await door.servedModel() }
+            let session = Session(command: self, trace: trace, door: door, model: model)
+            let result = try await session.perform(settings)
+            await door.close()
+            try await show(result)
         } catch {
             await door.close()
             throw error
         }
-        await door.close()
-
-        var accounted: LedgerCheck.Result?
-        if let ledger {
-            accounted = await LedgerCheck(base: ledger, deadline: ledgerDeadline).perform(report.claims)
-        }
-        try show(report, source, accounted)
-        guard report.isFlawless, accounted?.isFlawless ?? true else { throw ExitCode(1) }
     }
 
-    private func send(
-        _ settings: LoadSettings, _ source: PromptSource, through door: any LoadDoor
-    ) async throws -> LoadReport {
-        let served: String
-        if let model { served = model } else { served = try await door.servedModel() }
-        let bar = ProgressBar(total: settings.requests)
-        let run = LoadRun(settings: settings, prompts: source, door: door, model: served) { bar.show($0) }
-        let report = await run.perform()
-        bar.clear()
-        return report
+    /// What runs came to.
+    private enum Result: Sendable {
+        case run(LoadReport)
+        case rounds(RoundsReport)
+        case sweep(SweepReport)
     }
 
-    private func openDoor() async throws -> any LoadDoor {
-        let key = key ?? ProcessInfo.processInfo.environment["TOKENFACTORY_KEY"]
-        if let door {
-            return try await LineDoor.connect(to: door, key: key, connections: connections, timeout: timeout)
+    /// Performs runs through one door.
+    private struct Session: Sendable {
+        let command: LoadGeneratorCommand
+        let trace: Trace?
+        let door: any LoadDoor
+        let model: String
+
+        func perform(_ settings: LoadSettings) async throws -> Result {
+            // Whatever is wrong with the prompts is said before the first request.
+            _ = try source(settings.seed)
+            if let plan = try command.arrivals.plan() {
+                let sweep = LoadSweep(plan, goesAround: command.arrivals.sweepAround) { await run($0) }
+                return .sweep(
+                    await sweep.perform(settings) { step in
+                        command.say(
+                            "\(step.rate) requests/s: \(step.report.completed) of \(step.report.sent) complete"
+                                + (Knee.holds(step.point) ? "\n" : ", not kept up with\n"))
+                    })
+            }
+            guard command.output.rounds > 1 else { return .run(await run(settings)) }
+            var reports: [LoadReport] = []
+            for round in 0..<command.output.rounds {
+                var settings = settings
+                settings.seed &+= UInt64(round)
+                reports.append(await run(settings))
+            }
+            return .rounds(RoundsReport(reports))
         }
-        // An open loop has no bound of its own on what is under way.
-        let most = rate == nil ? streams ?? 1 : 65_536
-        return HTTPDoor(base: http ?? "http://127.0.0.1:8080", key: key, connections: most, timeout: timeout)
+
+        private func run(_ settings: LoadSettings) async -> LoadReport {
+            let bar = ProgressBar(total: settings.requests)
+            // `perform` has shown that the prompts can be read.
+            let prompts = (try? source(settings.seed)) ?? .builtIn
+            let run = LoadRun(settings: settings, prompts: prompts, door: door, model: model) { bar.show($0) }
+            let report = await run.perform()
+            bar.clear()
+            return report
+        }
+
+        private func source(_ seed: UInt64) throws -> PromptSource {
+            try command.prompts.source(trace, command.target.endpoint, seed: seed)
+        }
     }
 
-    private func show(_ report: LoadReport, _ source: PromptSource, _ ledger: LedgerCheck.Result?) throws {
-        var text = ""
-        for answer in report.answers {
-            if case .chat(let prompt) = source.prompt(answer.index) { text += "> \(prompt)\n" }
-            text += "\(answer.text)\n[\(answer.finish)]\n\n"
+    // MARK: Output
+
+    private func show(_ result: Result) async throws {
+        let ledger = await check(result)
+        switch result {
+        case .run(let report):
+            write(try answers(report) + ReportTable(report, ledger: ledger).description + "\n")
+            try write(json: ReportJSON(report, ledger: ledger).text())
+            try write(html: LoadPage(report, ledger: ledger, command: line))
+            guard report.isFlawless, ledger?.isFlawless ?? true else { throw ExitCode(1) }
+        case .rounds(let rounds):
+            var text = ""
+            for (number, report) in rounds.rounds.enumerated() {
+                let isLast = number == rounds.rounds.count - 1
+                text +=
+                    "round \(number + 1)\n" + ReportTable(report, ledger: isLast ? ledger : nil).description + "\n\n"
+            }
+            write(text + rounds.table + "\n")
+            try write(json: rounds.json(ledger: ledger))
+            try write(html: LoadPage(rounds, ledger: ledger, command: line))
+            guard rounds.isFlawless, ledger?.isFlawless ?? true else { throw ExitCode(1) }
+        case .sweep(let sweep):
+            write(sweep.table + "\n" + (ledger.map { "ledger     \($0.faults.count) unaccounted\n" } ?? ""))
+            try write(json: sweep.json(ledger: ledger))
+            try write(html: LoadPage(sweep, ledger: ledger, command: line))
+            guard sweep.isFlawless, ledger?.isFlawless ?? true else { throw ExitCode(1) }
         }
-        text += ReportTable(report, ledger: ledger).description + "\n"
-        let output = json == "-" ? FileHandle.standardError : FileHandle.standardOutput
-        output.write(Data(text.utf8))
-        guard let json else { return }
-        let data = Data(try ReportJSON(report, ledger: ledger).text().utf8)
-        if json == "-" {
+    }
+
+    private func check(_ result: Result) async -> LedgerCheck.Result? {
+        guard let ledger = output.ledger else { return nil }
+        let claims =
+            switch result {
+            case .run(let report): report.claims
+            case .rounds(let rounds): rounds.claims
+            case .sweep(let sweep): sweep.claims
+            }
+        return await LedgerCheck(base: ledger, deadline: output.ledgerDeadline).perform(claims)
+    }
+
+    private func answers(_ report: LoadReport) throws -> String {
+        guard !report.answers.isEmpty else { return "" }
+        let source = try prompts.source(arrivals.readTrace(), target.endpoint, seed: report.settings.seed)
+        return report.answers.map { answer in
+            var text = ""
+            switch source.prompt(answer.index) {
+            case .chat(let prompt), .text(let prompt): text = "> \(prompt)\n"
+            case .tokens: break
+            }
+            return text + "\(answer.text)\n[\(answer.finish)]\n\n"
+        }.joined()
+    }
+
+    /// What was asked for, without secrets.
+    private var line: String {
+        var words = ["loadgen"]
+        var isSecret = false
+        for word in CommandLine.arguments.dropFirst() {
+            words.append(isSecret ? "…" : word.hasPrefix("--key=") || word.hasPrefix("--header=") ? "…" : word)
+            isSecret = word == "--key" || word == "--header"
+        }
+        return words.joined(separator: " ")
+    }
+
+    private func write(_ text: String) {
+        (output.json == "-" ? FileHandle.standardError : .standardOutput).write(Data(text.utf8))
+    }
+
+    private func write(json: @autoclosure () throws -> String) throws {
+        guard let path = output.json else { return }
+        let data = Data(try json().utf8)
+        if path == "-" {
             FileHandle.standardOutput.write(data)
         } else {
-            try data.write(to: URL(fileURLWithPath: json))
+            try data.write(to: URL(fileURLWithPath: path))
         }
     }
+
+    private func write(html: @autoclosure () -> LoadPage) throws {
+        guard let path = output.html else { return }
+        try Data(html().html().utf8).write(to: URL(fileURLWithPath: path))
+    }
+
+    fileprivate func say(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
 }
