@@ -172,6 +172,12 @@ let package = Package(
             "LoadGenerator", "Tools/LoadGenerator/Core",
             ["Wire", "Transport", "Line", "Station", "Telemetry", "Charts", histogram, httpClient, nioCore, nioHTTP1]),
         executable("loadgen", "Tools/LoadGenerator/Main", ["LoadGenerator", argumentParser]),
+        .target(
+            name: "CFloor", path: "Tools/HopBenchmark/CFloor", linkerSettings: [.linkedLibrary("zmq")]),
+        target(
+            "HopBenchmark", "Tools/HopBenchmark/Core",
+            ["CFloor", "Charts", "Wire", "Transport", "Line", "Station", "Telemetry", histogram]),
+        executable("hopbench", "Tools/HopBenchmark/Main", ["HopBenchmark", argumentParser]),
         target(
             "FactoryKit", "Tools/Factory/Kit",
             ["LedgerStore", "Economics", "Transport", "Llama", crypto, httpClient, nioCore, nioHTTP1], llama: true),
@@ -194,6 +200,7 @@ let package = Package(
         tests("EnginesTests", ["Engines", "Batching", "Llama"], llama: true),
         tests("LedgerStoreTests", ["LedgerStore", "Wire", "Economics"]),
         tests("ChartsTests", ["Charts"]),
+        tests("HopBenchmarkTests", ["HopBenchmark", "CFloor", "Charts", "Telemetry", "Wire"]),
         tests("FactoryKitTests", ["FactoryKit", "LedgerStore"], llama: true),
         tests("LoadGeneratorTests", ["LoadGenerator", "Line", "Station", "Transport", "Wire"]),
     ]

@@ -1,0 +1,79 @@
+import Foundation
+
+/// A process of ours that ends when this one does: its standard input is a pipe that only this process holds.
+final class ChildProcess {
+    private let process = Process()
+    private let input = Pipe()
+    private let output = Pipe()
+    private var pending: [UInt8] = []
+
+    var pid: Int32 { process.processIdentifier }
+    var isRunning: Bool { process.isRunning }
+
+    /// Starts this program's hidden command `peer` with these arguments.
+    ///
+    /// - Parameter log: a file for what it says on standard output and error; nil leaves standard output to `line()`.
+    init(peer arguments: [String], log: FileHandle? = nil) throws(BenchError) {
+        process.executableURL = URL(fileURLWithPath: Self.ownProgram)
+        process.arguments = ["peer"] + arguments
+        process.standardInput = input
+        process.standardOutput = log ?? output
+        if let log { process.standardError = log }
+        do {
+            try process.run()
+        } catch {
+            throw .process("cannot start \(arguments): \(error.localizedDescription)")
+        }
+    }
+
+    deinit { stop() }
+
+    /// The next line that it prints; blocks.
+    func line() throws(BenchError) -> String {
+        while true {
+            if let end = pending.firstIndex(of: UInt8(ascii: "\n")) {
+                defer { pending.removeSubrange(...end) }
+                return String(decoding: pending[..<end], as: UTF8.self)
+            }
+            let more = output.fileHandleForReading.availableData
+            guard !more.isEmpty else { throw .process("\(process.arguments ?? []) said nothing and ended") }
+            pending += more
+        }
+    }
+
+    /// Gives it a line to read.
+    func tell(_ line: String) throws(BenchError) {
+        do {
+            try input.fileHandleForWriting.write(contentsOf: Data((line + "\n").utf8))
+        } catch {
+            throw .process("\(process.arguments ?? []) does not read: \(error.localizedDescription)")
+        }
+    }
+
+    /// Ends its input, and waits until it has ended.
+    func stop() {
+        try? input.fileHandleForWriting.close()
+        if process.isRunning { process.waitUntilExit() }
+    }
+
+    /// Where this program lies.
+    static var ownProgram: String {
+        (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+    }
+}
+
+/// A folder that goes away with its owner.
+final class ScratchFolder {
+    let path: String
+
+    init() throws(BenchError) {
+        path = FileManager.default.temporaryDirectory.path + "/hopbench-\(UInt32.random(in: 0...UInt32.max))"
+        do {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        } catch {
+            throw .process("cannot make \(path): \(error.localizedDescription)")
+        }
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+}

@@ -1,0 +1,184 @@
+import Transport
+
+/// Measures the whole line beside the relay chain, and takes its latency apart.
+public struct LineRun {
+    private let settings: LineBenchSettings
+    private let onProgress: (String) -> Void
+
+    public init(_ settings: LineBenchSettings, onProgress: @escaping (String) -> Void = { _ in }) {
+        self.settings = settings
+        self.onProgress = onProgress
+    }
+
+    /// Round trips of one round, by what was measured.
+    private struct Round {
+        var chain: [UInt64] = []
+        var samples: [LineSample] = []
+        var stamped: [UInt64] = []
+        var plain: [UInt64] = []
+        var http: [UInt64] = []
+    }
+
+    /// What a request measures.
+    private enum Kind: CaseIterable {
+        case chain
+        case stamped
+        case plain
+        case http
+    }
+
+    /// Typical lengths: a request of 32 token ids, and an answer of one token with nine hop records.
+    static let messageBytes = (down: 300, up: 400)
+
+    public func perform() async throws(BenchError) -> LineReport {
+        let machine = Machine.current()
+        let cluster: BenchCluster?
+        let door: String
+        let http: String?
+        if let running = settings.running {
+            (cluster, door, http) = (nil, running.door, running.http)
+        } else {
+            onProgress("starting a cluster")
+            let own = try BenchCluster(ClusterShape(programs: settings.programs))
+            (cluster, door, http) = (own, own.door, own.http)
+        }
+        defer { cluster?.stop() }
+        let probe = try await Self.connect(door)
+        let report: LineReport
+        do throws(BenchError) {
+            var client: HTTPProbe?
+            if let http { client = try HTTPProbe(http) }
+            report = try await measure(machine, probe, client)
+        } catch {
+            await probe.stop()
+            throw error
+        }
+        await probe.stop()
+        return report
+    }
+
+    static func connect(_ door: String) async throws(BenchError) -> LineProbe {
+        let probe: LineProbe
+        do throws(TransportError) {
+            probe = try LineProbe(Context(), door: door)
+        } catch {
+            throw .cluster("\(error)")
+        }
+        try await probe.connect()
+        return probe
+    }
+
+    private func measure(
+        _ machine: Machine, _ probe: LineProbe, _ http: HTTPProbe?
+    ) async throws(BenchError) -> LineReport {
+        if let http { try Self.check(http) }
+        let chain = try RelayChain()
+        defer { chain.stop() }
+        let before = try WakeFloor.measure()
+        var breakdown = HopBreakdown()
+        var doors: [DoorFigures] = []
+        var stamping: Spread?
+        for (place, mode) in settings.modes.enumerated() {
+            var rounds: [Round] = []
+            for number in 0..<settings.rounds {
+                onProgress("\(mode.rawValue), round \(number + 1) of \(settings.rounds)")
+                let round = try await run(mode, number, chain, probe, http)
+                if place == 0 { for sample in round.samples { breakdown.add(sample) } }
+                rounds.append(round)
+            }
+            doors += Self.doors(mode, rounds)
+            if place == 0 { stamping = Self.ratio(rounds.map { ($0.stamped, $0.plain) }, 50) }
+        }
+        let pingPong = try Self.pingPong(LineRound(.hot, count: settings.requests, wantsHops: false))
+        guard let stamping, let hops = Self.figures(breakdown, pingPong) else {
+            throw .cluster("no request came back with a whole hop vector")
+        }
+        return LineReport(
+            machine: machine, floors: FloorPair(before: before, after: try WakeFloor.measure()),
+            rounds: settings.rounds, messageBytes: [Self.messageBytes.down, Self.messageBytes.up], doors: doors,
+            hops: hops, stampingRatio: stamping)
+    }
+
+    /// What is measured takes turns in being first, so that a drift of the machine favours none.
+    private func run(
+        _ mode: BenchMode, _ number: Int, _ chain: RelayChain, _ probe: LineProbe, _ http: HTTPProbe?
+    ) async throws(BenchError) -> Round {
+        let count = mode == .idle ? settings.idleRequests : settings.requests
+        let kinds = Kind.allCases
+        var round = Round()
+        for step in kinds.indices {
+            let kind = kinds[(step + number) % kinds.count]
+            let requests = LineRound(mode, count: count, wantsHops: kind == .stamped)
+            switch kind {
+            case .chain:
+                round.chain = try chain.run(requests, down: Self.messageBytes.down, up: Self.messageBytes.up)
+            case .stamped:
+                round.samples = try await probe.run(requests)
+                round.stamped = round.samples.map(\.latency)
+            case .plain: round.plain = try await probe.run(requests).map(\.latency)
+            case .http: round.http = try http?.run(requests) ?? []
+            }
+        }
+        return round
+    }
+
+    private static func doors(_ mode: BenchMode, _ rounds: [Round]) -> [DoorFigures] {
+        var chain = Latencies()
+        for round in rounds { chain.record(round.chain) }
+        let doors: [(String, (Round) -> [UInt64])] = [("ZeroMQ", { $0.plain }), ("HTTP", { $0.http })]
+        return doors.compactMap { name, samples in
+            var latencies = Latencies()
+            for round in rounds { latencies.record(samples(round)) }
+            let pairs = rounds.filter { !samples($0).isEmpty }.map { (samples($0), $0.chain) }
+            guard let p50 = ratio(pairs, 50), let p99 = ratio(pairs, 99) else { return nil }
+            return DoorFigures(
+                door: name, mode: mode, latency: latencies.summary, curve: latencies.curve, chain: chain.summary,
+                chainCurve: chain.curve, p50Ratio: p50, p99Ratio: p99)
+        }
+    }
+
+    private static func ratio(_ pairs: [([UInt64], [UInt64])], _ percent: Double) -> Spread? {
+        Spread(pairs.map { (Latencies($0).percentile(percent), Latencies($1).percentile(percent)) })
+    }
+
+    private static func figures(_ breakdown: HopBreakdown, _ pingPong: LatencySummary) -> HopFigures? {
+        guard let atP50 = breakdown.residualShare(atQuantile: 0.5),
+            let atP99 = breakdown.residualShare(atQuantile: 0.99)
+        else { return nil }
+        let typical = [0.5, 0.99].compactMap { quantile in
+            breakdown.request(atQuantile: quantile).map {
+                TypicalRequest(
+                    quantile: quantile, latencyNanoseconds: $0.latency, residualNanoseconds: $0.residual,
+                    stretches: $0.stretches)
+            }
+        }
+        let stretches = breakdown.order.map { stretch in
+            let latency = breakdown.summary(of: stretch)
+            return StretchFigures(
+                stretch: stretch, latency: latency,
+                overPingPong: stretch.part == "wire" && pingPong.p50 > 0 ? latency.p50 / (pingPong.p50 / 2) : nil)
+        }
+        return HopFigures(
+            requests: breakdown.requests.count, incomplete: breakdown.incomplete, stretches: stretches,
+            pingPong: pingPong, residualAtP50: atP50, residualAtP99: atP99, typical: typical)
+    }
+
+    /// Round trips of a bare ping-pong over loopback.
+    static func pingPong(_ round: LineRound) throws(BenchError) -> LatencySummary {
+        let caller = try FloorCaller.bound(to: "tcp://127.0.0.1:*")
+        let echo = try ChildProcess(peer: ["floor", caller.endpoint])
+        defer { echo.stop() }
+        try caller.awaitEcho()
+        var exchange = ExchangeRound(.hot, bodyBytes: messageBytes.down, effort: 1)
+        (exchange.warmup, exchange.count) = (round.warmup, round.count)
+        return Latencies(try caller.run(exchange, down: messageBytes.down, up: messageBytes.up).samples).summary
+    }
+
+    /// One answer, read: a fast refusal must not pass for a fast answer.
+    private static func check(_ http: HTTPProbe) throws(BenchError) {
+        let answer = try http.ask()
+        guard answer.contains("\"completion_tokens\":1") else {
+            throw .cluster("the HTTP door's answer is not of one token: \(answer)")
+        }
+    }
+}

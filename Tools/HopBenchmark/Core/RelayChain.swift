@@ -1,0 +1,32 @@
+/// The floor of the whole line: a client and as many processes with as many sockets as a request crosses, in C, which
+/// only pass messages on; the last answers.
+final class RelayChain {
+    private let client: FloorCaller
+    private let children: [ChildProcess]
+
+    /// Stations between the client and the one that answers.
+    static let relays = 2
+
+    init() throws(BenchError) {
+        let first = try ChildProcess(peer: ["relay"])
+        let bound = try first.line().split(separator: " ").map(String.init)
+        guard bound.count == 2 else { throw .process("a relay says \(bound)") }
+        let second = try ChildProcess(peer: ["relay", bound[1]])
+        let last = try ChildProcess(peer: ["floor", try second.line()])
+        children = [first, second, last]
+        client = try FloorCaller.connected(to: bound[0])
+        try client.awaitEcho()
+    }
+
+    deinit { stop() }
+
+    func stop() { for child in children { child.stop() } }
+
+    /// Round trips of messages of these lengths.
+    func run(_ round: LineRound, down: Int, up: Int) throws(BenchError) -> [UInt64] {
+        var exchange = ExchangeRound(.hot, bodyBytes: down, effort: 1)
+        (exchange.warmup, exchange.count) = (round.warmup, round.count)
+        exchange.pauseMicroseconds = round.pauseMicroseconds
+        return try client.run(exchange, down: down, up: up).samples
+    }
+}
