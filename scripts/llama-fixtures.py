@@ -7,7 +7,7 @@
     venv/bin/python scripts/llama-fixtures.py --check-export DIRECTORY
                                                          # compares an exported tokenizer.json with tokens.json
 
-The strings come from a seeded generator that Corpus.swift has too, so that a count and a hash of each result suffice.
+The strings come from a seeded generator (corpus.py, and Corpus.swift has it too), so that a count and a hash of each result suffice.
 """
 
 import json
@@ -22,54 +22,14 @@ import jinja2.sandbox
 import tokenizers
 from tokenizers import decoders, models, pre_tokenizers
 
+from corpus import MASK, corpus
+
 FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "Tests/LlamaTests/Fixtures"
-MASK = (1 << 64) - 1
-GOLDEN = 0x9E3779B97F4A7C15
 
 
 def model_path():
     cache = os.environ.get("TOKENFACTORY_CACHE", os.path.expanduser("~/.cache/tokenfactory"))
     return os.environ.get("TOKENFACTORY_MODEL", cache + "/models/smollm2-135m-instruct-q8_0.gguf")
-
-
-class SplitMix64:
-    def __init__(self, state):
-        self.state = state & MASK
-
-    def below(self, bound):
-        self.state = (self.state + GOLDEN) & MASK
-        z = self.state
-        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & MASK
-        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & MASK
-        return (z ^ (z >> 31)) % bound
-
-
-def corpus(spec):
-    """The same strings, in the same order, as Corpus.swift."""
-    fragments, ranges = spec["fragments"], spec["ranges"]
-    strings = [fragment * repeat for fragment, repeat in spec["long"]]
-    letters = SplitMix64(spec["seed"])
-    strings.append("".join(chr(ord("a") + letters.below(26)) for _ in range(10_000)))
-    for index in range(spec["count"]):
-        random = SplitMix64(spec["seed"] + (index + 1) * GOLDEN)
-
-        def scalar():
-            low, high = ranges[random.below(len(ranges))]
-            return chr(low + random.below(high - low + 1))
-
-        kind = random.below(8)
-        if kind == 0:
-            fragment = fragments[random.below(len(fragments))]
-            strings.append(fragment * (1 + random.below(60)))
-        elif kind == 1:
-            strings.append("".join(scalar() for _ in range(1 + random.below(100))))
-        else:
-            pieces = []
-            for _ in range(1 + random.below(24)):
-                choice = random.below(len(fragments) + 4)
-                pieces.append(fragments[choice] if choice < len(fragments) else scalar())
-            strings.append("".join(pieces))
-    return strings
 
 
 def fnv1a(ids):

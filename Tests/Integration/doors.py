@@ -12,12 +12,20 @@ import openai
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
-def python_client():
-    """The example client, as a module: the wire's second implementation."""
-    spec = importlib.util.spec_from_file_location("python_client", ROOT / "examples" / "python_client.py")
+def load(path, name):
+    """A script of the repository as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+corpus = load("scripts/corpus.py", "corpus").corpus
+
+
+def python_client():
+    """The example client, as a module: the wire's second implementation."""
+    return load("examples/python_client.py", "python_client")
 
 
 def openai_client(cluster, key="none"):

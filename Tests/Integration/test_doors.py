@@ -1,5 +1,7 @@
 """What a client sees: both doors, streamed or not, alone or together, and OpenAI's own library."""
 
+import concurrent.futures
+import json
 import subprocess
 import sys
 
@@ -7,7 +9,7 @@ import openai
 import pytest
 
 from cluster import get
-from doors import ROOT, chat, model, new_id, openai_client, post, together
+from doors import ROOT, chat, corpus, model, new_id, openai_client, post, together
 
 
 def test_models_are_listed(shared):
@@ -51,6 +53,29 @@ def test_a_request_without_a_model_gets_the_one_that_is_served(shared):
          "--max-tokens", "4", "--temperature", "0", "Any model."],
         capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stderr
+
+
+def test_usage_counts_what_hugging_face_counts(start):
+    """On 1,000 varied strings; the expected counts were made by Hugging Face's tokenizers (scripts/llama-fixtures.py)."""
+    fixtures = ROOT / "Tests" / "LlamaTests" / "Fixtures"
+    strings = corpus(json.loads((fixtures / "corpus.json").read_text()))
+    expected = [int(entry.split(":")[0]) for entry in json.loads((fixtures / "tokens.json").read_text())["tokens"]]
+    assert len(strings) == len(expected) >= 1000
+    cluster = start(worker_options=["--context", "65536", "--context-length", "32768"])
+    name = model(cluster)
+
+    def count(text):
+        body = {"model": name, "prompt": text, "max_tokens": 1}
+        status, _, answer = post(cluster, "/v1/completions", body, timeout=60)
+        return answer["usage"]["prompt_tokens"] if status == 200 else answer["error"]["message"]
+
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        counts = list(pool.map(count, strings))
+    differing = [i for i, (own, other) in enumerate(zip(counts, expected)) if own != other]
+    # An empty prompt has no tokens to count: it is refused, and said so.
+    empty = [i for i in differing if expected[i] == 0]
+    assert all("empty" in counts[i] for i in empty)
+    assert [i for i in differing if i not in empty] == []
 
 
 def test_text_and_token_completions(shared):

@@ -18,17 +18,17 @@ public protocol EngineControl: Sendable {
 /// to each tokenizer.
 ///
 /// Runs on its reactor's thread alone; the engine has a thread of its own and posts its reports here.
-public actor WorkerLoop {
+public actor WorkerLoop: DiallingStation {
     public nonisolated let reactor: Reactor
     public nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.executor }
 
     private let configuration: WorkerConfiguration
-    private let log: Logger
+    public let log: Logger
     private let epoch: UInt64
     private let engine: any EngineControl
-    let ledger: LedgerProducer
+    public let ledger: LedgerProducer
     let tokenizers: LowerLinks
-    private let dialling: Dialling
+    public let dialling: Dialling
 
     private var requests = KeyedSlots<WorkerRequest>()
     private var trays: [UInt32: RowTray<WorkerRequest>] = [:]
@@ -69,13 +69,7 @@ public actor WorkerLoop {
             onMonitor: { [weak self] link, event in
                 self?.assumeIsolated { $0.tokenizers.handle(event, on: link, now: MonotonicClock.now()) }
             })
-        ledger.attach(
-            onReadable: { [weak self] link in self?.assumeIsolated { $0.ledger.drain(link, log: $0.log) } },
-            onMonitor: { [weak self] link, event in
-                self?.assumeIsolated { $0.ledger.links.handle(event, on: link, now: MonotonicClock.now()) }
-            })
-        reactor.setTick(every: 20_000_000) { [weak self] in self?.assumeIsolated { $0.tick() } }
-        reactor.setTurnEnd { [weak self] in self?.assumeIsolated { $0.endTurn() } }
+        beginTurns()
     }
 
     /// Gives notice upward, finishes what is held, and returns when nothing is; at the bound it hands the rest back,
@@ -193,20 +187,15 @@ public actor WorkerLoop {
 
     // MARK: Turns
 
-    private func tick() {
-        let now = MonotonicClock.now()
+    public func tick(_ now: UInt64) {
         mirrorMetrics(now)
         tokenizers.side.tick(now)
-        ledger.tick(now, log: log)
         dialling.refresh(now: now, tokenizers, reactor: reactor) { [weak self] name, addresses in
             self?.assumeIsolated { $0.tokenizers.resolved(name, to: addresses) }
         }
-        dialling.refresh(now: now, ledger.links, reactor: reactor) { [weak self] name, addresses in
-            self?.assumeIsolated { $0.ledger.links.resolved(name, to: addresses) }
-        }
     }
 
-    private func endTurn() {
+    public func endTurn() {
         tokenizers.perform(handle)
         ledger.commit(log: log)
         flushTrays()

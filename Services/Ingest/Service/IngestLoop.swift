@@ -13,7 +13,7 @@ public typealias KeyCheck = @Sendable (_ key: String) -> String?
 /// what was reserved and what was delivered.
 ///
 /// Runs on its reactor's thread alone.
-public actor IngestLoop {
+public actor IngestLoop: DiallingStation {
     public nonisolated let reactor: Reactor
     public nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.executor }
     /// Where clients dial, with the actual port.
@@ -22,12 +22,12 @@ public actor IngestLoop {
     public nonisolated let tokenizerLink: Endpoint
 
     let configuration: IngestConfiguration
-    let log: Logger
+    public let log: Logger
     let epoch: UInt64
-    let ledger: LedgerProducer
+    public let ledger: LedgerProducer
     let clients: UpperLink
     let tokenizers: UpperLink
-    private let dialling: Dialling
+    public let dialling: Dialling
     private let tenantOfKey: KeyCheck
 
     var requests = SlotTable<IngestRequest>()
@@ -36,24 +36,24 @@ public actor IngestLoop {
     var memory = RequestMemory()
     var counters = IngestCounters()
     var mirror: MetricMirror?
-    private var outlets: [SessionRef: ClientOutlet] = [:]
+    var outlets: [SessionRef: ClientOutlet] = [:]
     var dirty: [ClientOutlet] = []
     /// Works of the HTTP door by their streams' numbers.
     var httpWorks: [UInt64: UInt64] = [:]
     /// Ends that go to the HTTP door once they stand in the spool.
     var httpEnds: [HTTPEnd] = []
     private var submitFrame = Submit()
-    private var encodeFrame = Encode()
-    private var textBatch = TextBatch()
+    var encodeFrame = Encode()
+    var textBatch = TextBatch()
     var outputBatch = TextBatch()
     var frame = FrameBuffer(capacity: 4096)
     private var random = SystemRandomNumberGenerator()
     /// Tokenizers with a session, and those whose leases are just being told as lost.
-    private var tokenizerPeers: [UInt64: PeerInfo] = [:]
-    private var probes: [UInt64: CheckedContinuation<Bool, Never>] = [:]
+    var tokenizerPeers: [UInt64: PeerInfo] = [:]
+    var probes: [UInt64: CheckedContinuation<Bool, Never>] = [:]
     private var lastProbe: UInt64 = 0
-    private var isDraining = false
-    private var drained: [CheckedContinuation<Void, Never>] = []
+    var isDraining = false
+    var drained: [CheckedContinuation<Void, Never>] = []
 
     public init(
         _ configuration: IngestConfiguration, station: StationParts, ledger: consuming sending LedgerProducer,
@@ -87,13 +87,7 @@ public actor IngestLoop {
     public func start() {
         clients.attach(to: reactor) { [weak self] in self?.assumeIsolated { $0.drainClients() } }
         tokenizers.attach(to: reactor) { [weak self] in self?.assumeIsolated { $0.drainTokenizers() } }
-        ledger.attach(
-            onReadable: { [weak self] link in self?.assumeIsolated { $0.ledger.drain(link, log: $0.log) } },
-            onMonitor: { [weak self] link, event in
-                self?.assumeIsolated { $0.ledger.links.handle(event, on: link, now: MonotonicClock.now()) }
-            })
-        reactor.setTick(every: 20_000_000) { [weak self] in self?.assumeIsolated { $0.tick() } }
-        reactor.setTurnEnd { [weak self] in self?.assumeIsolated { $0.endTurn() } }
+        beginTurns()
     }
 
     /// Takes no more requests and returns when all that were admitted have ended, or at the bound.
@@ -137,7 +131,7 @@ public actor IngestLoop {
         return await withCheckedContinuation { probes[number] = $0 }
     }
 
-    private func answer(probe number: UInt64, _ isWell: Bool) {
+    func answer(probe number: UInt64, _ isWell: Bool) {
         probes.removeValue(forKey: number)?.resume(returning: isWell)
     }
 
@@ -254,247 +248,5 @@ public actor IngestLoop {
             producedTokens: UInt32(clamping: request.generated.count), deliveredTokens: request.deliveredTokens,
             maximumTokens: request.body.limits.maximumTokens, wallTime: WallClock.now(), tenant: request.tenant,
             model: request.body.model, worker: configuration.name)
-    }
-
-    // MARK: To and from below
-
-    private func dispatch(_ work: UInt64, to session: SessionRef, handle: UInt32) {
-        guard let request = requests[work] else { return }
-        encodeFrame.handle = handle
-        encodeFrame.requestID = request.requestID
-        encodeFrame.ingestAttempt = request.attempt
-        encodeFrame.deliveredBytes = request.textBytes
-        encodeFrame.tenant = request.tenant
-        encodeFrame.body = request.body
-        encodeFrame.generated = request.generated
-        do throws(WireError) {
-            try encodeFrame.encode(into: &frame, session: session.session)
-        } catch {
-            tokenizers.dispatcher.notSent(handle, in: session)
-            return conclude(
-                work, finish: .failed, status: .promptTooLong, message: "The prompt is too long for the line.")
-        }
-        tokenizers.send(&frame, to: session)
-        request.stamps.downSent = MonotonicClock.now()
-        request.waitingSince = 0
-    }
-
-    private func drainTokenizers() {
-        do {
-            try tokenizers.drain { header, bytes, session, now throws(WireError) in
-                guard header.kind == .textBatch else {
-                    throw WireError(.unexpectedKind, offset: 3)
-                }
-                try textBatch.decode(bytes, header: header)
-                guard tokenizers.dispatcher.trayTaken(textBatch.tray, in: session) else { return }
-                take(textBatch, from: session, now: now)
-            }
-        } catch {
-            log.error("ingest: cannot receive from tokenizers", metadata: ["error": "\(error)"])
-        }
-    }
-
-    private func take(_ batch: borrowing TextBatch, from session: SessionRef, now: UInt64) {
-        var cursor = HopCursor()
-        var token = 0
-        var byte = 0
-        for row in batch.rows {
-            let tokens = batch.tokens[token..<token + Int(row.tokenCount)]
-            let text = batch.text[byte..<byte + Int(row.textLength)]
-            token = tokens.endIndex
-            byte = text.endIndex
-            guard let work = tokenizers.dispatcher.lease(of: row.handle, in: session) else { continue }
-            if row.finish == .handedBack {
-                tokenizers.dispatcher.handedBack(row.handle, in: session)
-                continue
-            }
-            guard let request = requests[work] else {
-                if row.finish != .none { tokenizers.dispatcher.finished(row.handle, in: session) }
-                continue
-            }
-            take(row, tokens, text, batch.hops, &cursor, request, session, now: now)
-        }
-    }
-
-    private func take(
-        _ row: TextRow, _ tokens: ArraySlice<UInt32>, _ text: ArraySlice<UInt8>, _ hops: [HopRecord],
-        _ cursor: inout HopCursor, _ request: IngestRequest, _ session: SessionRef, now: UInt64
-    ) {
-        let work = request.work
-        if row.finish == .failed {
-            tokenizers.dispatcher.finished(row.handle, in: session)
-            return conclude(
-                work, finish: .failed, status: row.status, message: String(decoding: text, as: UTF8.self))
-        }
-        guard Int(row.position) == request.generated.count else {
-            counters.misplacedRows += 1
-            // Its lease stands until here: with the session it is lost, and the request goes to another tokenizer.
-            return tokenizers.dispatcher.violated(by: session.peer)
-        }
-        if row.finish != .none { tokenizers.dispatcher.finished(row.handle, in: session) }
-        if row.promptTokens > 0 {
-            request.promptTokens = row.promptTokens
-            // A tokenizer that goes on with an answer does not know what was cached for its beginning.
-            if request.generated.isEmpty || row.cachedTokens > 0 { request.cachedTokens = row.cachedTokens }
-        }
-        if request.stamps.firstReceived == 0, !tokens.isEmpty {
-            request.stamps.firstReceived = now
-            request.stamps.firstBegun = now
-        }
-        request.generated += tokens
-        request.receivedInAttempt += UInt32(tokens.count)
-        request.textBytes += UInt64(text.count)
-        if row.finish == .none {
-            deliver(request, tokens, text)
-        } else {
-            var own: [HopRecord] = []
-            if request.body.wantsHops {
-                let clock = tokenizers.dispatcher.clock(of: session)
-                own = cursor.records(of: row.handle, in: hops).map { $0.told(by: clock) }
-            }
-            conclude(work, finish: row.finish, status: .ok, tokens: tokens, text: text, hops: own, receivedAt: now)
-        }
-    }
-
-    private func lost(_ work: UInt64, by tokenizer: PeerInfo?, _ reason: LossReason) {
-        guard let request = requests[work] else { return }
-        if case .sessionEnded = reason {
-            var event = event(.lostAttempt, request)
-            event.outcome = .lost
-            event.producer = tokenizer?.epoch ?? 0
-            event.producedTokens = request.receivedInAttempt
-            ledger.record(event)
-        }
-        if request.isCancelled { return conclude(work, finish: .cancelled, status: .ok) }
-        let limit = request.body.limits.maximumTokens
-        if limit > 0, request.generated.count >= Int(limit) { return conclude(work, finish: .length, status: .ok) }
-        guard request.redispatches < Self.maximumRedispatches else {
-            return conclude(
-                work, finish: .failed, status: .unavailable,
-                message: "Tokenizer after tokenizer was lost with this request.")
-        }
-        request.redispatches += 1
-        request.waitingSince = MonotonicClock.now()
-        request.receivedInAttempt = 0
-        counters.redispatched += 1
-        let outcome = tokenizers.dispatcher.submit(
-            work, model: request.body.model, atFront: true, now: MonotonicClock.now())
-        if case .refused(let status) = outcome {
-            conclude(work, finish: .failed, status: status, message: "No tokenizer takes the request.")
-        }
-    }
-
-    private static let maximumRedispatches: UInt16 = 15
-
-    /// Where this boot's attempts begin. A client may ask again, with the same id, another ingest or this one after a
-    /// restart: what the same worker records of both must not have one name.
-    var firstAttempt: UInt16 { UInt16(truncatingIfNeeded: epoch) & ~Self.maximumRedispatches }
-
-    /// The client asks for the end of a request, or has left.
-    func cancel(_ work: UInt64) {
-        guard let request = requests[work], !request.isCancelled else { return }
-        request.isCancelled = true
-        switch tokenizers.dispatcher.cancel(work) {
-        case .removed: conclude(work, finish: .cancelled, status: .ok)
-        case .passedOn: break
-        // Its lease has just ended as lost; the action that says so ends it.
-        case .unknown: break
-        }
-    }
-
-    // MARK: Turns
-
-    private func tick() {
-        let now = MonotonicClock.now()
-        mirrorMetrics(now)
-        clients.dispatcher.tick(now)
-        tokenizers.dispatcher.tick(now)
-        endWaiting(now)
-        ledger.tick(now, log: log)
-        dialling.refresh(now: now, ledger.links, reactor: reactor) { [weak self] name, addresses in
-            self?.assumeIsolated { $0.ledger.links.resolved(name, to: addresses) }
-        }
-    }
-
-    /// Ends requests that no tokenizer took in time: their clients learn it while they still listen.
-    private func endWaiting(_ now: UInt64) {
-        let limit = configuration.waitingNanoseconds
-        guard tokenizers.dispatcher.oldestWait(now: now) > limit else { return }
-        for work in requests.keys {
-            guard let since = requests[work]?.waitingSince, since > 0, now > since + limit else { continue }
-            conclude(
-                work, finish: .failed, status: .unavailable,
-                message: "No tokenizer with a worker took the request in \(limit / 1_000_000_000) s; retry later.")
-        }
-    }
-
-    private func endTurn() {
-        // What was reserved stands in the spool before the work for it goes out.
-        ledger.commit(log: log)
-        performActions()
-        // The events stand in the spool before the frames that they conclude go out.
-        ledger.commit(log: log)
-        flushOutlets()
-        flushHTTP()
-        performActions()
-        ledger.flush(log: log)
-        if isDraining, requests.count == 0 {
-            for continuation in drained { continuation.resume() }
-            drained = []
-        }
-    }
-
-    private func performActions() {
-        var isBusy = true
-        while isBusy {
-            isBusy = false
-            tokenizers.perform { action in
-                isBusy = true
-                handle(action)
-            }
-            clients.perform { action in
-                isBusy = true
-                handleClient(action)
-            }
-        }
-    }
-
-    private func handle(_ action: Dispatcher.Action) {
-        switch action {
-        case .control: break
-        case .dispatch(let work, let session, let handle): dispatch(work, to: session, handle: handle)
-        case .lost(let work, let peer, let reason): lost(work, by: tokenizerPeers[peer], reason)
-        case .peerUp(let peer):
-            tokenizerPeers[peer.session.peer] = peer
-            log.info("ingest: tokenizer joined", metadata: ["tokenizer": "\(peer.name)", "model": "\(peer.model)"])
-            if clients.dispatcher.model.isEmpty { clients.dispatcher.model = peer.model }
-        case .peerDown(let peer, let status):
-            if tokenizerPeers[peer.session.peer]?.session == peer.session { tokenizerPeers[peer.session.peer] = nil }
-            log.info("ingest: tokenizer left", metadata: ["tokenizer": "\(peer.name)", "reason": "\(status)"])
-        case .probeReply(_, let number): answer(probe: number, true)
-        }
-    }
-
-    private func handleClient(_ action: Dispatcher.Action) {
-        switch action {
-        case .peerUp(let peer): outlets[peer.session] = ClientOutlet(session: peer.session)
-        case .peerDown(let peer, _):
-            guard let outlet = outlets.removeValue(forKey: peer.session) else { return }
-            outlet.tray.close()
-            for work in outlet.works.values { cancel(work) }
-        case .control, .dispatch, .lost, .probeReply: break
-        }
-    }
-}
-
-extension HopRecord {
-    /// The same stamps on our own clock.
-    func told(by clock: ClockOffset) -> HopRecord {
-        var own = self
-        own.receivedAt = clock.own(receivedAt)
-        own.begunAt = clock.own(begunAt)
-        own.sentAt = clock.own(sentAt)
-        own.uncertainty = UInt16(clamping: UInt64(uncertainty) + (clock.uncertainty ?? 0) / 1000)
-        return own
     }
 }

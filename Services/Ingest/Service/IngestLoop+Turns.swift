@@ -1,0 +1,87 @@
+import Line
+import Logging
+import OpenAIDoor
+import Station
+import Telemetry
+import Transport
+import Wire
+
+/// What is done in every turn and with every tick, and what the lines ask for.
+extension IngestLoop {
+    public func tick(_ now: UInt64) {
+        mirrorMetrics(now)
+        clients.dispatcher.tick(now)
+        tokenizers.dispatcher.tick(now)
+        endWaiting(now)
+    }
+
+    /// Ends requests that no tokenizer took in time: their clients learn it while they still listen.
+    private func endWaiting(_ now: UInt64) {
+        let limit = configuration.waitingNanoseconds
+        guard tokenizers.dispatcher.oldestWait(now: now) > limit else { return }
+        for work in requests.keys {
+            guard let since = requests[work]?.waitingSince, since > 0, now > since + limit else { continue }
+            conclude(
+                work, finish: .failed, status: .unavailable,
+                message: "No tokenizer with a worker took the request in \(limit / 1_000_000_000) s; retry later.")
+        }
+    }
+
+    public func endTurn() {
+        // What was reserved stands in the spool before the work for it goes out.
+        ledger.commit(log: log)
+        performActions()
+        // The events stand in the spool before the frames that they conclude go out.
+        ledger.commit(log: log)
+        flushOutlets()
+        flushHTTP()
+        performActions()
+        ledger.flush(log: log)
+        if isDraining, requests.count == 0 {
+            for continuation in drained { continuation.resume() }
+            drained = []
+        }
+    }
+
+    private func performActions() {
+        var isBusy = true
+        while isBusy {
+            isBusy = false
+            tokenizers.perform { action in
+                isBusy = true
+                handle(action)
+            }
+            clients.perform { action in
+                isBusy = true
+                handleClient(action)
+            }
+        }
+    }
+
+    private func handle(_ action: Dispatcher.Action) {
+        switch action {
+        case .control: break
+        case .dispatch(let work, let session, let handle): dispatch(work, to: session, handle: handle)
+        case .lost(let work, let peer, let reason): lost(work, by: tokenizerPeers[peer], reason)
+        case .peerUp(let peer):
+            tokenizerPeers[peer.session.peer] = peer
+            log.info("ingest: tokenizer joined", metadata: ["tokenizer": "\(peer.name)", "model": "\(peer.model)"])
+            if clients.dispatcher.model.isEmpty { clients.dispatcher.model = peer.model }
+        case .peerDown(let peer, let status):
+            if tokenizerPeers[peer.session.peer]?.session == peer.session { tokenizerPeers[peer.session.peer] = nil }
+            log.info("ingest: tokenizer left", metadata: ["tokenizer": "\(peer.name)", "reason": "\(status)"])
+        case .probeReply(_, let number): answer(probe: number, true)
+        }
+    }
+
+    private func handleClient(_ action: Dispatcher.Action) {
+        switch action {
+        case .peerUp(let peer): outlets[peer.session] = ClientOutlet(session: peer.session)
+        case .peerDown(let peer, _):
+            guard let outlet = outlets.removeValue(forKey: peer.session) else { return }
+            outlet.tray.close()
+            for work in outlet.works.values { cancel(work) }
+        case .control, .dispatch, .lost, .probeReply: break
+        }
+    }
+}
