@@ -4,7 +4,7 @@ import Foundation
 final class ChildProcess {
     private let process = Process()
     private let input = Pipe()
-    private let output = Pipe()
+    private let outlet = Pipe()
     private var pending: [UInt8] = []
 
     var pid: Int32 { process.processIdentifier }
@@ -17,7 +17,7 @@ final class ChildProcess {
         process.executableURL = URL(fileURLWithPath: Self.ownProgram)
         process.arguments = ["peer"] + arguments
         process.standardInput = input
-        process.standardOutput = log ?? output
+        process.standardOutput = log ?? outlet
         if let log { process.standardError = log }
         do {
             try process.run()
@@ -35,11 +35,27 @@ final class ChildProcess {
                 defer { pending.removeSubrange(...end) }
                 return String(decoding: pending[..<end], as: UTF8.self)
             }
-            let more = output.fileHandleForReading.availableData
+            let more = outlet.fileHandleForReading.availableData
             guard !more.isEmpty else { throw .process("\(process.arguments ?? []) said nothing and ended") }
             pending += more
         }
     }
+
+    /// All that it still prints; blocks until it has ended.
+    func output() -> String {
+        var bytes = pending
+        pending = []
+        while true {
+            let more = outlet.fileHandleForReading.availableData
+            if more.isEmpty { break }
+            bytes += more
+        }
+        process.waitUntilExit()
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// The exit status; only when it has ended.
+    var status: Int32 { process.terminationStatus }
 
     /// Gives it a line to read.
     func tell(_ line: String) throws(BenchError) {

@@ -8,29 +8,25 @@ final class HTTPProbe {
     private let request: [CChar]
 
     /// - Parameter address: `host:port`, an IPv4 address.
-    init(_ address: String, promptTokens: Int = 32) throws(BenchError) {
+    init(_ address: String, model: String, key: String = "", promptTokens: Int = 32) throws(BenchError) {
         let parts = address.split(separator: ":")
         guard parts.count == 2, let port = UInt16(parts[1]) else { throw .usage("no host:port: \(address)") }
         descriptor = unsafe cf_http_connect(String(parts[0]), port)
         guard descriptor >= 0 else { throw .floorFailed() }
-        request = Self.completion(host: address, promptTokens: promptTokens, maximumTokens: 1)
+        let body = Self.body(model: model, promptTokens: promptTokens, maximumTokens: 1)
+        let head =
+            "POST /v1/completions HTTP/1.1\r\nHost: \(address)\r\nContent-Type: application/json\r\n"
+            + (key.isEmpty ? "" : "Authorization: Bearer \(key)\r\n") + "Content-Length: \(body.utf8.count)\r\n\r\n"
+        request = (head + body).utf8.map { CChar(bitPattern: $0) }
     }
 
     deinit { cf_http_close(descriptor) }
 
     /// A streamed completion of a prompt of token ids.
-    static func completion(host: String, promptTokens: Int, maximumTokens: Int) -> [CChar] {
-        let body = body(promptTokens: promptTokens, maximumTokens: maximumTokens)
-        let head =
-            "POST /v1/completions HTTP/1.1\r\nHost: \(host)\r\nContent-Type: application/json\r\n"
-            + "Content-Length: \(body.utf8.count)\r\n\r\n"
-        return (head + body).utf8.map { CChar(bitPattern: $0) }
-    }
-
-    static func body(promptTokens: Int, maximumTokens: Int) -> String {
+    static func body(model: String, promptTokens: Int, maximumTokens: Int) -> String {
         let prompt = (0..<promptTokens).map { String(1000 + $0) }.joined(separator: ",")
-        return "{\"prompt\":[\(prompt)],\"max_tokens\":\(maximumTokens),\"ignore_eos\":true,\"temperature\":0,"
-            + "\"seed\":1,\"stream\":true,\"stream_options\":{\"include_usage\":true}}"
+        return "{\"model\":\"\(model)\",\"prompt\":[\(prompt)],\"max_tokens\":\(maximumTokens),\"ignore_eos\":true,"
+            + "\"temperature\":0,\"seed\":1,\"stream\":true,\"stream_options\":{\"include_usage\":true}}"
     }
 
     /// Sends one request and says what the answer's body is.

@@ -37,6 +37,8 @@ actor LineProbe {
     private nonisolated let reactor: Reactor
     private let links: LowerLinks
     private let door: String
+    /// What the door said that it serves.
+    private(set) var model = ""
     private var session: (link: UInt32, number: UInt32)?
     private var sessionWaiter: CheckedContinuation<Void, Never>?
     private var frame = FrameBuffer(capacity: 4096)
@@ -53,13 +55,13 @@ actor LineProbe {
     nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.executor }
 
     /// - Parameter promptTokens: how many token ids each prompt has.
-    init(_ context: Context, door: String, promptTokens: Int = 32) throws(TransportError) {
+    init(_ context: Context, door: String, key: String = "", promptTokens: Int = 32) throws(TransportError) {
         self.door = door
         reactor = try Reactor(name: "line-probe")
         let side = DialSide(role: .client, epoch: UInt64.random(in: 1...UInt64.max), name: "hopbench")
         links = LowerLinks(context, reactor: reactor, targets: [try Endpoint(door)], side: side)
         request = Submit(
-            handle: 0, hasSeed: true, streams: true,
+            handle: 0, hasSeed: true, streams: true, key: key,
             body: RequestBody(
                 form: .tokens, sampling: SamplingParameters(seed: 1, temperature: 0),
                 limits: GenerationLimits(maximumTokens: 1, ignoreEndOfSequence: true), model: "",
@@ -180,6 +182,7 @@ actor LineProbe {
             switch action {
             case .sessionBegan(let link, let welcome):
                 session = (link, welcome.session)
+                model = welcome.model
                 sessionWaiter?.resume()
                 sessionWaiter = nil
             case .sessionEnded(_, _, let status, _):

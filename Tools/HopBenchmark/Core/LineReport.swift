@@ -63,6 +63,8 @@ public struct LineBenchSettings: Sendable {
     public var programs: String
     /// A cluster that runs already: its ZeroMQ door (`tcp://HOST:PORT`), and its HTTP door (`HOST:PORT`) or nil.
     public var running: (door: String, http: String?)?
+    /// API key of a running cluster; empty for a door without keys.
+    public var key = ""
     public var modes: [BenchMode] = [.hot, .idle]
     public var rounds = 5
     /// Requests of each kind in a hot round.

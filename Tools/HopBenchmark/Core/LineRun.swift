@@ -43,11 +43,11 @@ public struct LineRun {
             (cluster, door, http) = (own, own.door, own.http)
         }
         defer { cluster?.stop() }
-        let probe = try await Self.connect(door)
+        let probe = try await Self.connect(door, key: settings.key)
         let report: LineReport
         do throws(BenchError) {
             var client: HTTPProbe?
-            if let http { client = try HTTPProbe(http) }
+            if let http { client = try HTTPProbe(http, model: await probe.model, key: settings.key) }
             report = try await measure(machine, probe, client)
         } catch {
             await probe.stop()
@@ -57,10 +57,10 @@ public struct LineRun {
         return report
     }
 
-    static func connect(_ door: String) async throws(BenchError) -> LineProbe {
+    static func connect(_ door: String, key: String = "") async throws(BenchError) -> LineProbe {
         let probe: LineProbe
         do throws(TransportError) {
-            probe = try LineProbe(Context(), door: door)
+            probe = try LineProbe(Context(), door: door, key: key)
         } catch {
             throw .cluster("\(error)")
         }

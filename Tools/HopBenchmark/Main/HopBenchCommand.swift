@@ -7,7 +7,9 @@ struct HopBenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "hopbench",
         abstract: "Says what each hop costs, beside what bare libzmq and the machine itself can do.",
-        subcommands: [HopCommand.self, LineCommand.self, PeerProcess.self])
+        subcommands: [
+            HopCommand.self, LineCommand.self, ScaleCommand.self, GuardCommand.self, PeerProcess.self,
+        ])
 }
 
 /// The processes of a benchmark; nobody types this.

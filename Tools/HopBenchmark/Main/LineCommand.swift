@@ -22,6 +22,7 @@ struct LineCommand: AsyncParsableCommand {
 
     @Option(help: "ZeroMQ door of a running cluster, tcp://HOST:PORT.") var door: String?
     @Option(help: "HTTP door of a running cluster, HOST:PORT.") var http: String?
+    @Option(help: "API key of a running cluster (or TOKENFACTORY_KEY).") var key: String?
     @Option(parsing: .upToNextOption, help: "hot, idle.") var modes: [BenchMode] = [.hot, .idle]
     @Option(help: "Rounds of each kind.") var rounds = 5
     @Option(help: "Requests of each kind in a hot round.") var requests = 2000
@@ -69,6 +70,7 @@ struct LineCommand: AsyncParsableCommand {
         }
         var settings = LineBenchSettings(programs: programs.folder)
         settings.running = door.map { ($0, http) }
+        settings.key = key ?? ProcessInfo.processInfo.environment["TOKENFACTORY_KEY"] ?? ""
         settings.modes = modes
         settings.rounds = rounds
         settings.requests = requests

@@ -1,0 +1,71 @@
+import Testing
+
+@testable import HopBenchmark
+
+@Suite struct LatenciesTests {
+    @Test func percentilesAreThoseOfTheSamples() {
+        let summary = Latencies((1...1000).map { UInt64($0) * 1000 }).summary
+        #expect(summary.count == 1000)
+        // Three significant digits.
+        #expect(abs(summary.p50 - 500_000) <= 500)
+        #expect(abs(summary.p99 - 990_000) <= 1000)
+        #expect(summary.max >= 1_000_000 && summary.max < 1_001_000)
+        #expect(summary.p50 < summary.p90 && summary.p90 < summary.p99 && summary.p99 < summary.p999)
+    }
+
+    @Test func nothingIsZero() {
+        #expect(Latencies().summary == LatencySummary(count: 0, p50: 0, p90: 0, p99: 0, p999: 0, max: 0))
+        #expect(Latencies().curve.isEmpty)
+    }
+
+    @Test func aCurveEndsWhereSamplesDo() {
+        let curve = Latencies((1...100).map { UInt64($0) }).curve
+        #expect(curve.map(\.quantile).max() == 0.99)
+        #expect(zip(curve, curve.dropFirst()).allSatisfy { $0.nanoseconds <= $1.nanoseconds })
+    }
+
+    @Test func floorsAreComparableWithinAFactorOfTwo() {
+        func floor(_ warm: Double, _ idle: Double) -> WakeFloor {
+            func summary(_ p50: Double) -> LatencySummary {
+                LatencySummary(count: 1, p50: p50, p90: p50, p99: p50, p999: p50, max: p50)
+            }
+            return WakeFloor(warm: summary(warm), idle: summary(idle))
+        }
+        #expect(FloorPair.areComparable(floor(10, 100), floor(19, 60)))
+        #expect(!FloorPair.areComparable(floor(10, 100), floor(21, 100)))
+        #expect(!FloorPair.areComparable(floor(10, 100), floor(10, 40)))
+        #expect(!FloorPair.areComparable(floor(0, 100), floor(10, 100)))
+        #expect(!FloorPair(before: floor(30, 100), after: floor(10, 100)).isStable)
+    }
+
+    @Test func theWakeUpFloorHasAllItsSamples() throws {
+        let floor = try WakeFloor.measure()
+        #expect(floor.warm.count == 5000 && floor.idle.count == 60)
+        #expect(floor.warm.p50 > 0 && floor.warm.max >= floor.warm.p99)
+    }
+
+    @Test(arguments: [(0.0, "0.0"), (12_340, "12.3"), (99_940, "99.9"), (123_456, "123"), (5_000_000, "5000")])
+    func timesAreInMicroseconds(nanoseconds: Double, text: String) {
+        #expect(FigureText.micros(nanoseconds) == text)
+    }
+
+    @Test(arguments: [(1.0, "1.00"), (0.955, "0.96"), (12.5, "12.50"), (-0.25, "-0.25"), (.infinity, "–")])
+    func ratiosHaveTwoDigits(value: Double, text: String) {
+        #expect(FigureText.ratio(value) == text)
+    }
+
+    @Test func columnsAreAsWideAsTheirWidestCell() {
+        var columns = TextColumns(["a", "bb"])
+        columns.add(["ccc", "d"])
+        #expect(columns.text == "a    bb\nccc   d\n")
+    }
+
+    @Test func theMachineIsReadFromTheKernelsText() {
+        let info = "processor\t: 0\nmodel name\t: Some CPU @ 2: 3 GHz\nflags\t\t: fpu hypervisor\n"
+        #expect(Machine.field("model name", in: info) == "Some CPU @ 2: 3 GHz")
+        #expect(Machine.field("bogomips", in: info) == nil)
+        #expect(ProcessorTime.running("123456789 42 7\n") == 123_456_789)
+        #expect(ProcessorTime.running("") == nil)
+        #expect(ProcessorTime.own > 0)
+    }
+}

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# hopbench line against the containers of compose.yaml with a simulated engine of no cost. Needs a Docker engine
+# (DOCKER_HOST), docker compose, and an image: TOKENFACTORY_IMAGE, or token-factory from `docker compose build`.
+#
+#   scripts/bench-compose.sh [options of hopbench line]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+fail() {
+  printf 'bench-compose: error: %s\n' "$@" >&2
+  exit 1
+}
+
+command -v docker >/dev/null || fail "there is no docker command"
+docker info >/dev/null 2>&1 || fail "no Docker engine answers at ${DOCKER_HOST:-its standard socket}"
+hopbench=${TOKENFACTORY_BIN:-.build/release}/hopbench
+[[ -x $hopbench ]] || fail "$hopbench is missing: run make release"
+
+export COMPOSE_PROJECT_NAME=${COMPOSE_PROJECT_NAME:-tokenfactory-bench}
+export TOKENFACTORY_ENGINE=simulated TOKENFACTORY_TIME_SCALE=0
+trap 'docker compose down --volumes --timeout 40 >/dev/null 2>&1 || true' EXIT
+docker compose up -d --wait --wait-timeout 180
+
+# The demonstration's key, of docker/keys.
+TOKENFACTORY_KEY=${TOKENFACTORY_KEY:-tf-demo-key} "$hopbench" line \
+  --door "tcp://127.0.0.1:${TOKENFACTORY_CLIENT_PORT:-7700}" --http "127.0.0.1:${TOKENFACTORY_HTTP_PORT:-8080}" "$@"
