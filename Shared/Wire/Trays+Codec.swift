@@ -46,12 +46,12 @@ extension TokenBatch {
             for index in 0..<count {
                 let base = start + index * rowLength
                 let bytes = frame.extracting(base..<(base + TokenRow.size))
+                let end = try bytes.rowEnd(from: base)
                 let row = TokenRow(
                     handle: bytes.u32(at: 8), tokenCount: bytes.u16(at: 20),
-                    finish: try bytes.value(at: 24, from: base), status: try bytes.value(at: 22, from: base),
+                    finish: end.finish, status: end.status,
                     position: bytes.u32(at: 12), cachedTokens: bytes.u32(at: 16),
                     digest: bytes.u64(at: 0))
-                try bytes.reserved(at: 25, count: 3, from: base)
                 tokenCount += Int(row.tokenCount)
                 output.append(row)
             }
@@ -120,12 +120,12 @@ extension TextBatch {
             for index in 0..<count {
                 let base = start + index * rowLength
                 let bytes = frame.extracting(base..<(base + TextRow.size))
+                let end = try bytes.rowEnd(from: base)
                 let row = TextRow(
                     handle: bytes.u32(at: 0), tokenCount: bytes.u16(at: 20),
-                    finish: try bytes.value(at: 24, from: base), status: try bytes.value(at: 22, from: base),
+                    finish: end.finish, status: end.status,
                     position: bytes.u32(at: 4), textLength: bytes.u32(at: 8),
                     promptTokens: bytes.u32(at: 12), cachedTokens: bytes.u32(at: 16))
-                try bytes.reserved(at: 25, count: 3, from: base)
                 tokenCount += Int(row.tokenCount)
                 textLength += Int(row.textLength)
                 output.append(row)
@@ -135,6 +135,18 @@ extension TextBatch {
         try reader.bytes(frame, into: &text, exactly: textLength)
         try reader.hops(frame, header, into: &hops)
         try reader.finish()
+    }
+}
+
+extension Span<UInt8> {
+    /// Status, finish and reserved bytes, which end a row of either kind. In most rows, which go on, all are 0.
+    @inline(__always)
+    fileprivate func rowEnd(from base: Int) throws(WireError) -> (finish: FinishReason, status: Status) {
+        if u16(at: 22) == 0, u32(at: 24) == 0 { return (.none, .ok) }
+        let finish: FinishReason = try value(at: 24, from: base)
+        let status: Status = try value(at: 22, from: base)
+        try reserved(at: 25, count: 3, from: base)
+        return (finish, status)
     }
 }
 
