@@ -5,7 +5,7 @@ SHELL := /bin/bash
 BUILD := swift build
 RELEASE := $(BUILD) -c release
 
-.PHONY: help setup build release demo test test-unit test-integration test-compose lint format bench-engine fuzz clean
+.PHONY: help setup build release demo test test-unit test-integration test-compose lint format bench-engine bench-codec bench-grpc bench-hop bench-line bench-scale bench-guard bench-compose fuzz clean
 
 help: ## Show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,16 +34,39 @@ test-compose: ## The container test; needs only a Docker engine at DOCKER_HOST
 	scripts/test-compose.sh
 
 lint: ## Check the format
-	swift format lint --strict --recursive --parallel Package.swift Shared Services Tools Tests
+	swift format lint --strict --recursive --parallel Package.swift Shared Services Tools Tests Benchmarks/Package.swift Benchmarks/Sources
 
 format: ## Apply the format
-	swift format format --in-place --recursive --parallel Package.swift Shared Services Tools Tests
+	swift format format --in-place --recursive --parallel Package.swift Shared Services Tools Tests Benchmarks/Package.swift Benchmarks/Sources
 
 bench-engine: release ## Cluster's tokens per second against a bare libllama loop, one run
 	scripts/bench-engine.sh
+
+bench-codec: setup ## The wire format against swift-protobuf and JSON (ARGS="--rounds 21 --json FILE")
+	$(RELEASE) --package-path Benchmarks --product codec-bench
+	Benchmarks/.build/release/codec-bench $(ARGS)
+
+bench-grpc: setup ## One hop of the line against grpc-swift-2 (ARGS="--rounds 7 --sizes 64 1024 --json FILE")
+	$(RELEASE) --package-path Benchmarks --product grpc-bench
+	Benchmarks/.build/release/grpc-bench $(ARGS)
+
+bench-hop: release ## One hop against a bare libzmq ping-pong (ARGS="--transport tcp --html FILE")
+	.build/release/hopbench hop $(ARGS)
+
+bench-line: release ## The whole line, hop by hop, against a bare C relay chain (ARGS="--html FILE")
+	.build/release/hopbench line $(ARGS)
+
+bench-scale: release ## Tokens per second, CPU cost by service, many simulated workers (ARGS="--rounds 3")
+	.build/release/hopbench scale $(ARGS)
+
+bench-guard: release ## Fails if a ratio of a quick run is beyond Benchmarks/baseline.json's limits
+	.build/release/hopbench guard $(ARGS)
+
+bench-compose: release ## hopbench line against containers; needs a Docker engine at DOCKER_HOST
+	scripts/bench-compose.sh $(ARGS)
 
 fuzz: ## Many more damaged frames than the ordinary tests send (FRAMES=n SEED=n)
 	TOKENFACTORY_FUZZ_FRAMES=$(or $(FRAMES),100000000) TOKENFACTORY_FUZZ_SEED=$(SEED) swift test --filter WireTests
 
 clean: ## Remove build output and the demo's state, not the cache
-	rm -rf .build .run
+	rm -rf .build .run Benchmarks/.build
