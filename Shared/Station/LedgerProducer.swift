@@ -121,8 +121,11 @@ public final class LedgerProducer {
         pendingSince = MonotonicClock.now()
     }
 
-    /// Sends what accounting does not have yet.
-    public func flush(log: Logger) {
+    /// Sends what accounting does not have yet, once enough has gathered: it stands in the spool and can wait for the
+    /// next tick, and a frame and a commit for each event would cost the stations more than the event itself.
+    public func flush(log: Logger) { flush(log: log, atLeast: Self.batch / 2) }
+
+    private func flush(log: Logger, atLeast least: Int) {
         links.perform { action in
             switch action {
             case .sessionBegan(let link, let welcome):
@@ -138,6 +141,7 @@ public final class LedgerProducer {
             }
         }
         do {
+            guard next + UInt64(least) <= spool.last + 1 else { return }
             while let link, next <= spool.last, next - spool.acknowledged <= Self.window,
                 let batch = try spool.unacknowledged(from: next, limit: Self.batch)
             {
@@ -153,9 +157,10 @@ public final class LedgerProducer {
         }
     }
 
-    /// Lets time pass, and puts events on disk that accounting has left waiting.
+    /// Lets time pass, sends what has gathered, and puts events on disk that accounting has left waiting.
     public func tick(_ now: UInt64, log: Logger) {
         links.side.tick(now)
+        flush(log: log, atLeast: 1)
         guard spool.pending > 0, now > pendingSince + Self.syncAfter else { return }
         pendingSince = now
         do {

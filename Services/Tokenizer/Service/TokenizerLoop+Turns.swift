@@ -121,7 +121,8 @@ extension TokenizerLoop {
 
     /// Room above follows room below, so that requests wait at ingest and nowhere else.
     private func updateSlots() {
-        let slots = workers.dispatcher.peerCount == 0 ? 0 : UInt32(clamping: workers.dispatcher.room + configuration.lookahead)
+        let room = workers.dispatcher.room + configuration.lookahead
+        let slots = workers.dispatcher.peerCount == 0 ? 0 : UInt32(clamping: room)
         if slots != ingests.side.slots { ingests.side.setSlots(slots) }
     }
 }
