@@ -54,6 +54,18 @@ struct LineDoorTests {
         await ingest.stop()
     }
 
+    @Test func cancelledRequestsAreAClassOfTheirOwn() async throws {
+        let ingest = try await SmallIngest.make()
+        let door = try await LineDoor.connect(to: ingest.address, key: nil, connections: 2, timeout: 30)
+        var settings = LoadSettings(arrival: .closed(streams: 3), requests: 12, maximumTokens: 5)
+        settings.cancelRate = 1
+        let report = await LoadRun(settings: settings, prompts: .builtIn, door: door, model: "small").perform()
+        #expect(report.cancelled == 12 && report.completed == 0 && report.failed == 0 && report.isFlawless)
+        await ingest.cancelled(12)
+        await door.close()
+        await ingest.stop()
+    }
+
     @Test func silenceIsGivenUp() async throws {
         let ingest = try await SmallIngest.make(answers: false)
         let door = try await LineDoor.connect(to: ingest.address, key: nil, connections: 1, timeout: 0.05)

@@ -81,7 +81,7 @@ public struct LoadPage: Sendable {
     }
 
     private static func text(_ ledger: LedgerCheck.Result) -> String {
-        "Ledger: \(ledger.agreed) settled with the same tokens, \(ledger.ended) failed and ended, "
+        "Ledger: \(ledger.agreed) settled with the same tokens, \(ledger.ended) failed or cancelled and ended, "
             + "\(ledger.faults.count) unaccounted."
     }
 

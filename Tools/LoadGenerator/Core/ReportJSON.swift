@@ -4,10 +4,13 @@ import Foundation
 public struct ReportJSON: Sendable {
     private let report: LoadReport
     private let ledger: LedgerCheck.Result?
+    private let isDetailed: Bool
 
-    public init(_ report: LoadReport, ledger: LedgerCheck.Result?) {
+    /// - Parameter isDetailed: with lists of what each request came to, as vLLM's `--save-detailed`.
+    public init(_ report: LoadReport, ledger: LedgerCheck.Result?, isDetailed: Bool = false) {
         self.report = report
         self.ledger = ledger
+        self.isDetailed = isDetailed
     }
 
     /// Pretty-printed, keys sorted, with a newline at the end.
@@ -37,6 +40,8 @@ public struct ReportJSON: Sendable {
             "answers_without_usage": report.uncounted, "seed": report.settings.seed,
             "generator_cpu_seconds": report.processSeconds,
             "generator_limit": report.generatorLimit ?? NSNull(),
+            "max_concurrent_requests": Timeline.mostUnderWay(report.log.records),
+            "max_output_tokens_per_s": mostTokens,
         ]
         if report.windowTokens > 0 {
             object["deliveries_per_token"] = Double(report.windowDeliveries) / Double(report.windowTokens)
@@ -58,6 +63,7 @@ public struct ReportJSON: Sendable {
         object.merge(times) { $1 }
         if report.settings.wantsHops { object["hops"] = hops }
         if let ledger { object["ledger"] = Self.object(ledger) }
+        if isDetailed { object.merge(details) { $1 } }
         return object
     }
 
@@ -99,6 +105,35 @@ public struct ReportJSON: Sendable {
             object["max_\(name)_ms"] = values.maximum ?? NSNull()
         }
         return object
+    }
+
+    /// Of all whole seconds of the run, the most tokens.
+    private var mostTokens: Double {
+        let seconds = max(1, Int(report.duration.rounded(.up)))
+        let end = report.startedAt + UInt64(seconds) * 1_000_000_000
+        let bins = Timeline(report.log.records, from: report.startedAt, to: end, count: seconds).bins
+        return bins.map(\.tokens).max() ?? 0
+    }
+
+    /// In the order of the requests; times in seconds, as vLLM has them.
+    private var details: [String: Any] {
+        let log = report.log
+        let records = log.records.sorted { $0.index < $1.index }
+        func since(_ time: UInt64, _ record: RequestLog.Record) -> Double {
+            time > record.intendedAt ? Double(time - record.intendedAt) / 1e9 : 0
+        }
+        return [
+            "input_lens": records.map { Int($0.promptTokens) },
+            "output_lens": records.map { Int($0.tokens) },
+            "ttfts": records.map { since($0.firstAt, $0) },
+            "latencies": records.map { since($0.endedAt, $0) },
+            "itls": records.map { record in
+                log.gaps[record.gapsAt..<(record.gapsAt + Int(record.gapCount))].map { Double($0) / 1000 }
+            },
+            "start_times": records.map { Double($0.intendedAt &- report.startedAt) / 1e9 },
+            "queue_times": records.map { since($0.sentAt, $0) },
+            "outcomes": records.map { "\($0.fate)" },
+        ]
     }
 
     private var hops: [String: Any] {

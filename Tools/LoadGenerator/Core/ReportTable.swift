@@ -21,8 +21,9 @@ public struct ReportTable: CustomStringConvertible, Sendable {
         }
         if let ledger {
             lines.append(
-                "ledger     \(ledger.agreed) settled with the same tokens, \(ledger.ended) failed and ended, "
-                    + "\(ledger.faults.count) unaccounted")
+                "ledger     \(ledger.agreed) settled with the same tokens, \(ledger.ended) "
+                    + (report.cancelled > 0 ? "failed or cancelled" : "failed")
+                    + " and ended, \(ledger.faults.count) unaccounted")
         }
         lines += ["", row("ms", ["mean", "p50", "p90", "p99", "max"])]
         lines.append(row("TTFT", report.ttft))

@@ -33,6 +33,19 @@ struct Timeline: Equatable, Sendable {
         }
     }
 
+    /// The most requests under way at once.
+    static func mostUnderWay(_ records: [RequestLog.Record]) -> Int {
+        let begins = records.map(\.sentAt).sorted()
+        let ends = records.map(\.endedAt).sorted()
+        var ended = 0
+        var most = 0
+        for (begun, begin) in begins.enumerated() {
+            while ended < ends.count, ends[ended] <= begin { ended += 1 }
+            most = max(most, begun + 1 - ended)
+        }
+        return most
+    }
+
     /// Adds `amount` a second over a stretch of time or, as a share, `amount` in all.
     private mutating func spread(
         _ amount: Double, from begin: Double, to end: Double, _ width: Double, _ field: WritableKeyPath<Bin, Double>,

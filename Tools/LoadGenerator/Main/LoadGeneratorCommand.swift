@@ -64,7 +64,8 @@ struct LoadGeneratorCommand: AsyncParsableCommand {
                 return .sweep(
                     await sweep.perform(settings) { step in
                         command.say(
-                            "\(step.rate) requests/s: \(step.report.completed) of \(step.report.sent) complete"
+                            String(format: "%.4g", step.rate)
+                                + " requests/s: \(step.report.completed) of \(step.report.sent) complete"
                                 + (Knee.holds(step.point) ? "\n" : ", not kept up with\n"))
                     })
             }
@@ -100,7 +101,7 @@ struct LoadGeneratorCommand: AsyncParsableCommand {
         switch result {
         case .run(let report):
             write(try answers(report) + ReportTable(report, ledger: ledger).description + "\n")
-            try write(json: ReportJSON(report, ledger: ledger).text())
+            try write(json: ReportJSON(report, ledger: ledger, isDetailed: output.detailed).text())
             try write(html: LoadPage(report, ledger: ledger, command: line))
             guard report.isFlawless, ledger?.isFlawless ?? true else { throw ExitCode(1) }
         case .rounds(let rounds):

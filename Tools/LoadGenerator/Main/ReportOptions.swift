@@ -24,6 +24,8 @@ struct ReportOptions: ParsableArguments {
     var ledgerDeadline = 30.0
     @Option(help: "Write the figures as JSON; - is standard output.")
     var json: String?
+    @Flag(help: "JSON with lists of what each request of a run came to.")
+    var detailed = false
     @Option(help: "Write a page with plots; it needs no network.")
     var html: String?
 
