@@ -61,10 +61,13 @@ final class BenchCluster {
 
     deinit { stop() }
 
-    /// Stops the services, doors first.
+    /// Stops the stations together, and then the ledger that they tell what they did last.
     func stop() {
-        for program in ["ingest", "tokenizer", "inference-worker", "accounting"] {
-            for service in services where service.name.hasPrefix(program) { service.keeper.stop() }
+        let isLedger = { (service: Service) in service.name.hasPrefix("accounting") }
+        for isLast in [false, true] {
+            let group = services.filter { isLedger($0) == isLast }
+            for service in group { service.keeper.end() }
+            for service in group { service.keeper.stop() }
         }
         services = []
         proxy?.stop()
@@ -112,14 +115,15 @@ final class BenchCluster {
                 "--worker-link", "tcp://127.0.0.1:0", "--admin", "127.0.0.1:0", "--accounting", ledger,
             ])
         let workerLink = try through(.tokenizerWorker, try endpoint("worker-link", of: tokenizer))
-        for number in 0..<shape.workers {
-            _ = try launch(
+        let workers = try (0..<shape.workers).map { number throws(BenchError) in
+            try spawn(
                 "inference-worker",
                 [
                     "--tokenizer", workerLink, "--admin", "127.0.0.1:0", "--engine", "simulated", "--slots",
                     String(shape.slots), "--time-scale", String(shape.timeScale), "--accounting", ledger,
                 ], number: number)
         }
+        for worker in workers { _ = try awaitService(worker) }
         door = try through(.clientIngest, try endpoint("client-door", of: ingest))
         http = try endpoint("http", of: ingest)
     }
@@ -139,7 +143,19 @@ final class BenchCluster {
         return endpoint
     }
 
-    private func launch(_ program: String, _ arguments: [String], number: Int = 0) throws(BenchError) -> Service {
+    /// A process that may not serve yet.
+    private struct Pending {
+        var name: String
+        var ports: String
+        var log: String
+        var keeper: ChildProcess
+    }
+
+    private func launch(_ program: String, _ arguments: [String]) throws(BenchError) -> Service {
+        try awaitService(spawn(program, arguments))
+    }
+
+    private func spawn(_ program: String, _ arguments: [String], number: Int = 0) throws(BenchError) -> Pending {
         let name = "\(program).\(number)"
         let path = shape.programs + "/" + program
         guard FileManager.default.isExecutableFile(atPath: path) else {
@@ -154,20 +170,26 @@ final class BenchCluster {
             peer: [
                 "keep", path, "--name", name, "--ports-file", ports, "--spool-directory", folder.path + "/spool",
             ] + arguments, log: log)
+        return Pending(name: name, ports: ports, log: logPath, keeper: keeper)
+    }
+
+    /// Returns when the process says where it serves.
+    private func awaitService(_ pending: Pending) throws(BenchError) -> Service {
         let end = ContinuousClock.now + .seconds(60)
-        while ContinuousClock.now < end, keeper.isRunning {
-            if let data = FileManager.default.contents(atPath: ports),
+        while ContinuousClock.now < end, pending.keeper.isRunning {
+            if let data = FileManager.default.contents(atPath: pending.ports),
                 let content = try? JSONDecoder().decode(Ports.self, from: data)
             {
-                let service = Service(name: name, pid: content.pid, endpoints: content.endpoints, keeper: keeper)
+                let service = Service(
+                    name: pending.name, pid: content.pid, endpoints: content.endpoints, keeper: pending.keeper)
                 services.append(service)
                 return service
             }
             usleep(5000)
         }
-        let tail = FileManager.default.contents(atPath: logPath).map {
+        let tail = FileManager.default.contents(atPath: pending.log).map {
             String(decoding: $0.suffix(2000), as: UTF8.self)
         }
-        throw .cluster("\(name) does not serve: \(tail ?? "")")
+        throw .cluster("\(pending.name) does not serve: \(tail ?? "")")
     }
 }

@@ -66,9 +66,12 @@ final class ChildProcess {
         }
     }
 
-    /// Ends its input, and waits until it has ended.
+    /// Ends its input, and with that the process, soon.
+    func end() { try? input.fileHandleForWriting.close() }
+
+    /// Ends it, and waits until it has ended.
     func stop() {
-        try? input.fileHandleForWriting.close()
+        end()
         if process.isRunning { process.waitUntilExit() }
     }
 

@@ -7,8 +7,9 @@ final class HTTPProbe {
     private let descriptor: Int32
     private let request: [CChar]
 
-    /// - Parameter address: `host:port`, an IPv4 address.
+    /// - Parameter address: `host:port` of an IPv4 address, with or without `http://`.
     init(_ address: String, model: String, key: String = "", promptTokens: Int = 32) throws(BenchError) {
+        let address = address.hasPrefix("http://") ? String(address.dropFirst(7)) : address
         let parts = address.split(separator: ":")
         guard parts.count == 2, let port = UInt16(parts[1]) else { throw .usage("no host:port: \(address)") }
         descriptor = unsafe cf_http_connect(String(parts[0]), port)

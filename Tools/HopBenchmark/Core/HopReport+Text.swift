@@ -3,12 +3,18 @@ public import Charts
 extension FloorPair {
     /// Lines for people.
     var text: String {
-        var columns = TextColumns(["wake-up floor, µs", "warm p50", "warm p99", "idle p50", "idle p99"])
+        var columns = TextColumns(["wake-up floor, µs"] + Self.headings)
         for (name, floor) in [("before", before), ("after", after)] {
             columns.add(
                 [name] + [floor.warm.p50, floor.warm.p99, floor.idle.p50, floor.idle.p99].map(FigureText.micros))
         }
         return columns.text + (isStable ? "" : Self.warning + "\n")
+    }
+
+    fileprivate static let headings = ["one core p50", "p99", "two cores p50", "p99", "idle p50", "p99"]
+
+    fileprivate static func row(_ floor: WakeFloor) -> [String] {
+        [floor.oneCore, floor.warm, floor.idle].flatMap { [$0.p50, $0.p99] }.map(FigureText.micros)
     }
 
     static let warning =
@@ -121,12 +127,7 @@ extension FloorPair {
     var table: DataTable {
         DataTable(
             title: "Wake-up floor (eventfd ping-pong between two threads), µs",
-            columns: [
-                DataTable.Column("", isText: true), DataTable.Column("warm p50"), DataTable.Column("warm p99"),
-                DataTable.Column("idle p50"), DataTable.Column("idle p99"),
-            ],
-            rows: [("before", before), ("after", after)].map { name, floor in
-                [name] + [floor.warm.p50, floor.warm.p99, floor.idle.p50, floor.idle.p99].map(FigureText.micros)
-            })
+            columns: [DataTable.Column("", isText: true)] + Self.headings.map { DataTable.Column($0) },
+            rows: [("before", before), ("after", after)].map { name, floor in [name] + Self.row(floor) })
     }
 }

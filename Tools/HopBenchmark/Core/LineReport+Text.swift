@@ -4,7 +4,9 @@ extension LineReport {
     /// Tables for people.
     public var text: String {
         var text = "\(machine.line)\n\(floors.text)\n"
-        text += "One stream, one token, zero-cost simulated engine, beside a bare C relay chain (client, two relays, "
+        text +=
+            "One stream, one token, zero-cost simulated engine, accounting \(hasAccounting ? "on" : "off"), beside a "
+        text += "bare C relay chain (client, two relays, "
         text += "echo; \(messageBytes[0]) B down, \(messageBytes[1]) B up):\n"
         text += "latency in µs, \(rounds) rounds in alternation, ratios are medians of rounds (least–most)\n\n"
         text += doorTable + "\n" + hopTable + "\n"

@@ -46,6 +46,7 @@ public struct LineReport: Codable, Equatable, Sendable {
     public var machine: Machine
     public var floors: FloorPair
     public var rounds: Int
+    public var hasAccounting: Bool
     /// Bytes of a relayed message down and up: those of a request and of its answer.
     public var messageBytes: [Int]
     public var doors: [DoorFigures]
@@ -65,6 +66,8 @@ public struct LineBenchSettings: Sendable {
     public var running: (door: String, http: String?)?
     /// API key of a running cluster; empty for a door without keys.
     public var key = ""
+    /// For a cluster that is started here.
+    public var hasAccounting = true
     public var modes: [BenchMode] = [.hot, .idle]
     public var rounds = 5
     /// Requests of each kind in a hot round.

@@ -39,7 +39,7 @@ public struct LineRun {
             (cluster, door, http) = (nil, running.door, running.http)
         } else {
             onProgress("starting a cluster")
-            let own = try BenchCluster(ClusterShape(programs: settings.programs))
+            let own = try BenchCluster(ClusterShape(programs: settings.programs, hasAccounting: settings.hasAccounting))
             (cluster, door, http) = (own, own.door, own.http)
         }
         defer { cluster?.stop() }
@@ -95,7 +95,8 @@ public struct LineRun {
         }
         return LineReport(
             machine: machine, floors: FloorPair(before: before, after: try WakeFloor.measure()),
-            rounds: settings.rounds, messageBytes: [Self.messageBytes.down, Self.messageBytes.up], doors: doors,
+            rounds: settings.rounds, hasAccounting: settings.hasAccounting,
+            messageBytes: [Self.messageBytes.down, Self.messageBytes.up], doors: doors,
             hops: hops, stampingRatio: stamping)
     }
 

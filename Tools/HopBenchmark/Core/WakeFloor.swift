@@ -3,19 +3,26 @@ import CFloor
 /// How long two threads take to wake one another and back, over eventfds: what no hop through a sleeping thread can
 /// beat. Kept warm, and after pauses, in which a virtual machine's cores fall asleep.
 public struct WakeFloor: Codable, Equatable, Sendable {
+    /// Both threads on one core: a switch from one to the other, without waking a core.
+    public var oneCore: LatencySummary
+    /// A core each, without pauses.
     public var warm: LatencySummary
+    /// A core each, with pauses of 3 ms.
     public var idle: LatencySummary
 
     /// Takes about a third of a second.
     static func measure() throws(BenchError) -> WakeFloor {
         WakeFloor(
-            warm: Latencies(try samples(warmup: 500, count: 5000, pause: 0)).summary,
-            idle: Latencies(try samples(warmup: 5, count: 60, pause: 3000)).summary)
+            oneCore: Latencies(try samples(warmup: 500, count: 5000, pause: 0, cores: 1)).summary,
+            warm: Latencies(try samples(warmup: 500, count: 5000, pause: 0, cores: 2)).summary,
+            idle: Latencies(try samples(warmup: 5, count: 60, pause: 3000, cores: 2)).summary)
     }
 
-    private static func samples(warmup: UInt32, count: UInt32, pause: UInt32) throws(BenchError) -> [UInt64] {
+    private static func samples(
+        warmup: UInt32, count: UInt32, pause: UInt32, cores: Int32
+    ) throws(BenchError) -> [UInt64] {
         var samples = [UInt64](repeating: 0, count: Int(count))
-        guard unsafe cf_wakeup(warmup, count, pause, &samples) == 0 else { throw .floorFailed() }
+        guard unsafe cf_wakeup(warmup, count, pause, cores, &samples) == 0 else { throw .floorFailed() }
         return samples
     }
 }

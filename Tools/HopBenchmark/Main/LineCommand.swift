@@ -23,6 +23,7 @@ struct LineCommand: AsyncParsableCommand {
     @Option(help: "ZeroMQ door of a running cluster, tcp://HOST:PORT.") var door: String?
     @Option(help: "HTTP door of a running cluster, HOST:PORT.") var http: String?
     @Option(help: "API key of a running cluster (or TOKENFACTORY_KEY).") var key: String?
+    @Flag(inversion: .prefixedNo, help: "With accounting, in a cluster that is started here.") var accounting = true
     @Option(parsing: .upToNextOption, help: "hot, idle.") var modes: [BenchMode] = [.hot, .idle]
     @Option(help: "Rounds of each kind.") var rounds = 5
     @Option(help: "Requests of each kind in a hot round.") var requests = 2000
@@ -71,6 +72,7 @@ struct LineCommand: AsyncParsableCommand {
         var settings = LineBenchSettings(programs: programs.folder)
         settings.running = door.map { ($0, http) }
         settings.key = key ?? ProcessInfo.processInfo.environment["TOKENFACTORY_KEY"] ?? ""
+        settings.hasAccounting = accounting
         settings.modes = modes
         settings.rounds = rounds
         settings.requests = requests

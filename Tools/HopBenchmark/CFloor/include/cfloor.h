@@ -25,8 +25,8 @@ typedef struct {
     uint64_t elapsed_ns;  // from the first request that counts to the last answer
 } cf_outcome;
 
-// Round trips between two threads over two eventfds, each blocking in read.
-int cf_wakeup(uint32_t warmup, uint32_t count, uint32_t pause_us, uint64_t *samples);
+// Round trips between two threads over two eventfds, each blocking in read, on one core or on two.
+int cf_wakeup(uint32_t warmup, uint32_t count, uint32_t pause_us, int cores, uint64_t *samples);
 
 // The side that sends requests and measures.
 typedef struct cf_caller cf_caller;
