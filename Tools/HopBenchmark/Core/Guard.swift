@@ -79,10 +79,14 @@ public struct GuardRun {
         hop.links = [HopLink(.tcp)]
         hop.bodies = [64, 1024]
         hop.modes = [.hot, .saturated]
+        // Where the scheduler puts threads stays for a while: many short rounds see more of it than few long ones.
+        hop.rounds = 11
+        hop.effort = 0.4
         let hops = try await HopRun(hop, onProgress: onProgress).perform()
         var line = LineBenchSettings(programs: programs)
         line.modes = [.hot]
-        line.requests = 1000
+        line.rounds = 9
+        line.requests = 400
         let lines = try await LineRun(line, onProgress: onProgress).perform()
         return (Self.ratios(hops, lines), hops.floors.isStable && lines.floors.isStable)
     }

@@ -5,8 +5,7 @@ extension FloorPair {
     var text: String {
         var columns = TextColumns(["wake-up floor, µs"] + Self.headings)
         for (name, floor) in [("before", before), ("after", after)] {
-            columns.add(
-                [name] + [floor.warm.p50, floor.warm.p99, floor.idle.p50, floor.idle.p99].map(FigureText.micros))
+            columns.add([name] + Self.row(floor))
         }
         return columns.text + (isStable ? "" : Self.warning + "\n")
     }

@@ -22,14 +22,15 @@ extension ScaleReport {
         }
         if !throughput.isEmpty { text += columns.text + "\n" }
         guard !workers.isEmpty else { return text }
-        var scaling = TextColumns([
-            "simulated workers (modelled)", "streams", "tokens/s", "ideal", "of ideal", "failed",
-        ])
+        var scaling = TextColumns(
+            ["simulated workers (modelled)", "streams", "tokens/s", "ideal", "of ideal", "failed"]
+                + Self.services.map { "\($0) CPU s/M" })
         for row in workers {
-            scaling.add([
-                String(row.workers), String(row.streams), FigureText.count(row.tokensPerSecond.median),
-                FigureText.count(row.ideal), FigureText.ratio(row.efficiency), String(row.failures),
-            ])
+            scaling.add(
+                [
+                    String(row.workers), String(row.streams), FigureText.count(row.tokensPerSecond.median),
+                    FigureText.count(row.ideal), FigureText.ratio(row.efficiency), String(row.failures),
+                ] + Self.services.map { row.processorSecondsPerMillion[$0].map(FigureText.ratio) ?? "–" })
         }
         return text + scaling.text
     }

@@ -21,6 +21,8 @@ public struct WorkerFigures: Codable, Equatable, Sendable {
     /// The rate of one worker, in this run, times their number.
     public var ideal: Double
     public var failures: Int
+    /// As in ``ThroughputFigures``.
+    public var processorSecondsPerMillion: [String: Double]
 
     public var efficiency: Double { ideal > 0 ? tokensPerSecond.median / ideal : 0 }
 }

@@ -54,12 +54,29 @@ public struct ScaleRun {
         _ door: String, _ streams: Int, _ hasAccounting: Bool, _ cluster: BenchCluster,
         _ load: () throws(BenchError) -> LoadResult
     ) throws(BenchError) -> ThroughputFigures {
+        let rounds = try measure(cluster, load) {
+            onProgress("\(door), \(streams) streams, accounting \(hasAccounting ? "on" : "off"), round \($0)")
+        }
+        return ThroughputFigures(
+            door: door, streams: streams, hasAccounting: hasAccounting, tokensPerSecond: rounds.rate,
+            failures: rounds.failures, processorSecondsPerMillion: rounds.costs)
+    }
+
+    /// What all rounds of one load gave.
+    private struct Rounds {
+        var rate: Spread
+        var failures: Int
+        var costs: [String: Double]
+    }
+
+    private func measure(
+        _ cluster: BenchCluster, _ load: () throws(BenchError) -> LoadResult, onRound: (Int) -> Void
+    ) throws(BenchError) -> Rounds {
         var rates: [Double] = []
         var costs: [String: [Double]] = [:]
         var failures = 0
         for number in 0..<settings.rounds {
-            onProgress(
-                "\(door), \(streams) streams, accounting \(hasAccounting ? "on" : "off"), round \(number + 1)")
+            onRound(number + 1)
             let before = cluster.processorTime()
             let result = try load()
             rates.append(result.tokensPerSecond)
@@ -70,10 +87,8 @@ public struct ScaleRun {
                 costs[service, default: []].append(used / 1e9 / result.tokens * 1e6)
             }
         }
-        guard let spread = Spread(rates) else { throw .usage("at least one round is needed") }
-        return ThroughputFigures(
-            door: door, streams: streams, hasAccounting: hasAccounting, tokensPerSecond: spread, failures: failures,
-            processorSecondsPerMillion: costs.compactMapValues { Spread($0)?.median })
+        guard let rate = Spread(rates) else { throw .usage("at least one round is needed") }
+        return Rounds(rate: rate, failures: failures, costs: costs.compactMapValues { Spread($0)?.median })
     }
 
     private func measureWorkers(_ tool: LoadTool) async throws(BenchError) -> [WorkerFigures] {
@@ -87,21 +102,18 @@ public struct ScaleRun {
             defer { cluster.stop() }
             _ = try await awaitLine(cluster)
             let streams = workers * settings.streamsPerWorker
-            var rates: [Double] = []
-            var failures = 0
-            for _ in 0..<settings.rounds {
-                let result = try tool.line(
-                    cluster.door, streams: streams, promptTokens: settings.promptTokens,
-                    maximumTokens: settings.maximumTokens, seconds: settings.seconds)
-                rates.append(result.tokensPerSecond)
-                failures += result.failures
-            }
-            guard let spread = Spread(rates) else { throw .usage("at least one round is needed") }
-            let one = figures.first?.tokensPerSecond.median ?? spread.median
+            let rounds = try measure(
+                cluster,
+                { () throws(BenchError) in
+                    try tool.line(
+                        cluster.door, streams: streams, promptTokens: settings.promptTokens,
+                        maximumTokens: settings.maximumTokens, seconds: settings.seconds)
+                }, onRound: { _ in })
+            let one = figures.first?.tokensPerSecond.median ?? rounds.rate.median
             figures.append(
                 WorkerFigures(
-                    workers: workers, streams: streams, tokensPerSecond: spread, ideal: one * Double(workers),
-                    failures: failures))
+                    workers: workers, streams: streams, tokensPerSecond: rounds.rate, ideal: one * Double(workers),
+                    failures: rounds.failures, processorSecondsPerMillion: rounds.costs))
         }
         return figures
     }

@@ -4,7 +4,11 @@ struct TextColumns {
 
     init(_ heading: [String]) { rows = [heading] }
 
-    mutating func add(_ row: [String]) { rows.append(row) }
+    /// - Parameter row: As many cells as the heading has.
+    mutating func add(_ row: [String]) {
+        precondition(row.count == rows[0].count, "a row of \(row.count) cells under \(rows[0].count) headings")
+        rows.append(row)
+    }
 
     var text: String {
         let widths = (rows.first ?? []).indices.map { column in

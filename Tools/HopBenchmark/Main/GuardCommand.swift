@@ -12,7 +12,7 @@ struct GuardCommand: AsyncParsableCommand {
 
     @Option(help: "The file of ratios and limits.") var baseline = "Benchmarks/baseline.json"
     @Flag(help: "Write the file from this run instead.") var write = false
-    @Option(help: "With --write: how far a ratio may grow.") var room = 1.3
+    @Option(help: "With --write: how far a ratio may grow.") var room = 1.5
     @OptionGroup var programs: ProgramOptions
 
     func run() async throws {
