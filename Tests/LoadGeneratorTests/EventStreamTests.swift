@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 import Wire
 
@@ -59,5 +60,37 @@ struct EventStreamTests {
 
     private func chunk(_ json: String, keepsText: Bool = false) -> CompletionChunk? {
         CompletionChunk(Array(json.utf8)[...], keepsText: keepsText)
+    }
+}
+
+struct CompletionBodyTests {
+    private func body(_ prompt: LoadPrompt, temperature: Double? = nil, marks: Bool = false) throws -> [String: Any] {
+        let request = LoadRequest(
+            index: 0, id: RequestID(high: 1, low: 1), model: "a \"model\"", prompt: prompt, maximumTokens: 12,
+            temperature: temperature, ignoresEndOfSequence: marks, wantsHops: marks, keepsText: false, seed: .max,
+            cancelAfter: nil, intendedAt: 0)
+        let object = try JSONSerialization.jsonObject(with: Data(CompletionBody(request).bytes))
+        return try #require(object as? [String: Any])
+    }
+
+    @Test func anyTextSurvives() throws {
+        let text = "\"\\ /\u{0}\u{1F}\n\t\r ü \u{1F600} \u{2028}"
+        let chat = try body(.chat(text))
+        let message = try #require((chat["messages"] as? [[String: String]])?.first)
+        #expect(message == ["role": "user", "content": text])
+        #expect(try body(.text(text))["prompt"] as? String == text)
+        #expect(chat["model"] as? String == "a \"model\"" && chat["stream"] as? Bool == true)
+        #expect((chat["stream_options"] as? [String: Bool]) == ["include_usage": true])
+        #expect(chat["max_tokens"] as? Int == 12 && chat["seed"] as? Int64 == .max)
+        #expect(chat["temperature"] == nil && chat["ignore_eos"] == nil && chat["hops"] == nil)
+    }
+
+    @Test func tokensAreNumbers() throws {
+        let tokens: [UInt32] = [0, 9, 10, 15_999, 100_000, .max]
+        let object = try body(.tokens(tokens), temperature: 0.5, marks: true)
+        #expect(object["prompt"] as? [UInt32] == tokens)
+        #expect(object["temperature"] as? Double == 0.5)
+        #expect(object["ignore_eos"] as? Bool == true && object["hops"] as? Bool == true)
+        #expect(try body(.tokens([]))["prompt"] as? [UInt32] == [])
     }
 }

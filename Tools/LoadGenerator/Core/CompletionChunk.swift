@@ -21,7 +21,7 @@ struct CompletionChunk: Equatable {
             hasText = Self.hasText(bytes)
             return
         }
-        guard let body = try? JSONCoding.decoder.decode(Body.self, from: Data(bytes)) else { return nil }
+        guard let body = try? Self.decoder.decode(Body.self, from: Data(bytes)) else { return nil }
         for choice in body.choices ?? [] {
             // Reasoning is output too: its tokens are generated and paid for like the answer's.
             text += choice.delta?.reasoningContent ?? choice.delta?.reasoning ?? ""
@@ -64,22 +64,45 @@ struct CompletionChunk: Equatable {
         return nil
     }
 
+    private static let decoder = JSONDecoder()
+
+    /// Keys are written out: to convert each of them takes longer than all the rest.
     private struct Body: Decodable {
         struct Choice: Decodable {
             struct Delta: Decodable {
                 var content: String?
                 var reasoningContent: String?
                 var reasoning: String?
+
+                enum CodingKeys: String, CodingKey {
+                    case content, reasoning
+                    case reasoningContent = "reasoning_content"
+                }
             }
             var delta: Delta?
             var text: String?
             var finishReason: String?
+
+            enum CodingKeys: String, CodingKey {
+                case delta, text
+                case finishReason = "finish_reason"
+            }
         }
         struct Usage: Decodable {
-            struct Details: Decodable { var cachedTokens: Int? }
+            struct Details: Decodable {
+                var cachedTokens: Int?
+
+                enum CodingKeys: String, CodingKey { case cachedTokens = "cached_tokens" }
+            }
             var promptTokens: Int
             var completionTokens: Int
             var promptTokensDetails: Details?
+
+            enum CodingKeys: String, CodingKey {
+                case promptTokens = "prompt_tokens"
+                case completionTokens = "completion_tokens"
+                case promptTokensDetails = "prompt_tokens_details"
+            }
         }
         struct Failure: Decodable { var message: String }
         var choices: [Choice]?
@@ -95,6 +118,13 @@ struct CompletionChunk: Equatable {
         var receivedNs: UInt64
         var begunNs: UInt64
         var sentNs: UInt64
+
+        enum CodingKeys: String, CodingKey {
+            case station, phase
+            case receivedNs = "received_ns"
+            case begunNs = "begun_ns"
+            case sentNs = "sent_ns"
+        }
 
         var record: HopRecord? {
             guard let station = StationRole.allCases.first(where: { $0.name == station || "\($0)" == station }),

@@ -82,7 +82,7 @@ public final class HTTPDoor: LoadDoor {
     private func perform(_ request: LoadRequest) async -> LoadOutcome {
         var outcome = LoadOutcome(request)
         do {
-            let message = try message(request)
+            let message = message(request)
             outcome.sentAt = MonotonicClock.now()
             let response = try await client.execute(message, deadline: .distantFuture)
             guard response.status == .ok else {
@@ -177,26 +177,14 @@ public final class HTTPDoor: LoadDoor {
         }
     }
 
-    private func message(_ request: LoadRequest) throws -> HTTPClientRequest {
-        var body = Body(request)
-        let path: String
-        switch request.prompt {
-        case .chat(let text):
-            body.messages = [Body.Message(role: "user", content: text)]
-            path = "/chat/completions"
-        case .text(let text):
-            body.prompt = .text(text)
-            path = "/completions"
-        case .tokens(let tokens):
-            body.prompt = .tokens(tokens)
-            path = "/completions"
-        }
+    private func message(_ request: LoadRequest) -> HTTPClientRequest {
+        let path = if case .chat = request.prompt { "/chat/completions" } else { "/completions" }
         var message = HTTPClientRequest(url: base + path)
         message.method = .POST
         message.headers.add(name: "Content-Type", value: "application/json")
         message.headers.add(name: "X-Request-ID", value: request.id.description)
         addHeaders(&message)
-        message.body = .bytes(ByteBuffer(bytes: try JSONCoding.encoder.encode(body)))
+        message.body = .bytes(ByteBuffer(bytes: CompletionBody(request).bytes))
         return message
     }
 
@@ -207,46 +195,6 @@ public final class HTTPDoor: LoadDoor {
 
     private static func reason(_ error: any Error) -> String {
         (error as? StatusError)?.description ?? "\(error)"
-    }
-
-    private enum Prompt: Encodable {
-        case text(String)
-        case tokens([UInt32])
-
-        func encode(to encoder: any Encoder) throws {
-            var container = encoder.singleValueContainer()
-            switch self {
-            case .text(let text): try container.encode(text)
-            case .tokens(let tokens): try container.encode(tokens)
-            }
-        }
-    }
-
-    private struct Body: Encodable {
-        struct Message: Encodable {
-            var role: String
-            var content: String
-        }
-        struct StreamOptions: Encodable { var includeUsage = true }
-        var model: String
-        var messages: [Message]?
-        var prompt: Prompt?
-        var stream = true
-        var streamOptions = StreamOptions()
-        var maxTokens: Int
-        var temperature: Double?
-        var seed: Int64
-        var ignoreEos: Bool?
-        var hops: Bool?
-
-        init(_ request: LoadRequest) {
-            model = request.model
-            maxTokens = request.maximumTokens
-            temperature = request.temperature
-            seed = Int64(truncatingIfNeeded: request.seed >> 1)
-            ignoreEos = request.ignoresEndOfSequence ? true : nil
-            hops = request.wantsHops ? true : nil
-        }
     }
 
     private struct StatusError: Error, CustomStringConvertible {
