@@ -35,7 +35,7 @@ public struct DelayRun {
                 onProgress("round \(number + 1) of \(rounds)")
                 for isDelayed in number.isMultiple(of: 2) ? [false, true] : [true, false] {
                     try cluster.delay(microseconds: isDelayed ? microseconds : 0)
-                    for sample in try await probe.run(LineRound(.hot, count: requests, wantsHops: true)) {
+                    for sample in try await probe.run(LineRound(.hot, count: requests, stamping: .all)) {
                         if isDelayed { with.add(sample) } else { without.add(sample) }
                     }
                 }

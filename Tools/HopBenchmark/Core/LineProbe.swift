@@ -13,6 +13,7 @@ struct LineSample: Sendable {
     var firstAt: UInt64 = 0
     var lastAt: UInt64 = 0
     var hops: [HopRecord] = []
+    var wantedHops = false
     var tokens = 0
 
     var latency: UInt64 { endedAt - begunAt }
@@ -23,10 +24,18 @@ struct LineRound: Sendable {
     var warmup: Int
     var count: Int
     var pauseMicroseconds: UInt32
-    var wantsHops: Bool
+    var stamping: Stamping
 
-    init(_ mode: BenchMode, count: Int, wantsHops: Bool) {
-        self.wantsHops = wantsHops
+    /// Which requests ask for hop records.
+    enum Stamping: Sendable {
+        case all
+        case none
+        /// Every other one, so that what stamping costs shows beside requests of the same moment.
+        case everyOther
+    }
+
+    init(_ mode: BenchMode, count: Int, stamping: Stamping = .none) {
+        self.stamping = stamping
         self.count = count
         (warmup, pauseMicroseconds) = mode == .idle ? (5, 3000) : (max(20, count / 10), 0)
     }
@@ -79,7 +88,7 @@ actor LineProbe {
         // The line below may still be coming up.
         for _ in 0..<200 {
             do throws(BenchError) {
-                _ = try await run(LineRound(.hot, count: 1, wantsHops: true))
+                _ = try await run(LineRound(.hot, count: 1, stamping: .all))
                 return
             } catch {
                 problem = error
@@ -101,7 +110,6 @@ actor LineProbe {
             ended = 0
             samples.removeAll(keepingCapacity: true)
             samples.reserveCapacity(round.count)
-            request.body.wantsHops = round.wantsHops
             setPause(round.pauseMicroseconds)
             if round.pauseMicroseconds == 0 { send() }
         }
@@ -126,9 +134,15 @@ actor LineProbe {
 
     private func send() {
         guard let session else { return fail("no session with \(door)") }
-        sample = LineSample(begunAt: MonotonicClock.now())
         handle &+= 1
         request.handle = handle
+        request.body.wantsHops =
+            switch round?.stamping {
+            case .all: true
+            case .everyOther: handle.isMultiple(of: 2)
+            case .some(.none), nil: false
+            }
+        sample = LineSample(begunAt: MonotonicClock.now(), wantedHops: request.body.wantsHops)
         do throws(WireError) {
             try request.encode(into: &frame, session: session.number)
         } catch {

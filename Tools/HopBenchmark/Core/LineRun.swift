@@ -17,14 +17,15 @@ public struct LineRun {
         var stamped: [UInt64] = []
         var plain: [UInt64] = []
         var http: [UInt64] = []
+        var pingPong: [UInt64] = []
     }
 
     /// What a request measures.
     private enum Kind: CaseIterable {
         case chain
-        case stamped
-        case plain
+        case line
         case http
+        case pingPong
     }
 
     /// Typical lengths: a request of 32 token ids, and an answer of one token with nine hop records.
@@ -74,7 +75,10 @@ public struct LineRun {
         if let http { try Self.check(http) }
         let chain = try RelayChain()
         defer { chain.stop() }
+        let bare = try BarePingPong()
+        defer { bare.stop() }
         let before = try WakeFloor.measure()
+        var pingPong = Latencies()
         var breakdown = HopBreakdown()
         var doors: [DoorFigures] = []
         var stamping: Spread?
@@ -82,15 +86,17 @@ public struct LineRun {
             var rounds: [Round] = []
             for number in 0..<settings.rounds {
                 onProgress("\(mode.rawValue), round \(number + 1) of \(settings.rounds)")
-                let round = try await run(mode, number, chain, probe, http)
-                if place == 0 { for sample in round.samples { breakdown.add(sample) } }
+                let round = try await run(mode, number, chain, bare, probe, http)
+                if place == 0 {
+                    for sample in round.samples where sample.wantedHops { breakdown.add(sample) }
+                    pingPong.record(round.pingPong)
+                }
                 rounds.append(round)
             }
             doors += Self.doors(mode, rounds)
             if place == 0 { stamping = Self.ratio(rounds.map { ($0.stamped, $0.plain) }, 50) }
         }
-        let pingPong = try Self.pingPong(LineRound(.hot, count: settings.requests, wantsHops: false))
-        guard let stamping, let hops = Self.figures(breakdown, pingPong) else {
+        guard let stamping, let hops = Self.figures(breakdown, pingPong.summary) else {
             throw .cluster("no request came back with a whole hop vector")
         }
         return LineReport(
@@ -102,22 +108,25 @@ public struct LineRun {
 
     /// What is measured takes turns in being first, so that a drift of the machine favours none.
     private func run(
-        _ mode: BenchMode, _ number: Int, _ chain: RelayChain, _ probe: LineProbe, _ http: HTTPProbe?
+        _ mode: BenchMode, _ number: Int, _ chain: RelayChain, _ bare: BarePingPong, _ probe: LineProbe,
+        _ http: HTTPProbe?
     ) async throws(BenchError) -> Round {
         let count = mode == .idle ? settings.idleRequests : settings.requests
         let kinds = Kind.allCases
         var round = Round()
         for step in kinds.indices {
             let kind = kinds[(step + number) % kinds.count]
-            let requests = LineRound(mode, count: count, wantsHops: kind == .stamped)
+            let requests = LineRound(mode, count: count)
             switch kind {
             case .chain:
                 round.chain = try chain.run(requests, down: Self.messageBytes.down, up: Self.messageBytes.up)
-            case .stamped:
-                round.samples = try await probe.run(requests)
-                round.stamped = round.samples.map(\.latency)
-            case .plain: round.plain = try await probe.run(requests).map(\.latency)
+            case .line:
+                round.samples = try await probe.run(LineRound(mode, count: 2 * count, stamping: .everyOther))
+                round.stamped = round.samples.filter(\.wantedHops).map(\.latency)
+                round.plain = round.samples.filter { !$0.wantedHops }.map(\.latency)
             case .http: round.http = try http?.run(requests) ?? []
+            case .pingPong:
+                round.pingPong = try bare.run(requests, down: Self.messageBytes.down, up: Self.messageBytes.up)
             }
         }
         return round
@@ -162,17 +171,6 @@ public struct LineRun {
         return HopFigures(
             requests: breakdown.requests.count, incomplete: breakdown.incomplete, stretches: stretches,
             pingPong: pingPong, residualAtP50: atP50, residualAtP99: atP99, typical: typical)
-    }
-
-    /// Round trips of a bare ping-pong over loopback.
-    static func pingPong(_ round: LineRound) throws(BenchError) -> LatencySummary {
-        let caller = try FloorCaller.bound(to: "tcp://127.0.0.1:*")
-        let echo = try ChildProcess(peer: ["floor", caller.endpoint])
-        defer { echo.stop() }
-        try caller.awaitEcho()
-        var exchange = ExchangeRound(.hot, bodyBytes: messageBytes.down, effort: 1)
-        (exchange.warmup, exchange.count) = (round.warmup, round.count)
-        return Latencies(try caller.run(exchange, down: messageBytes.down, up: messageBytes.up).samples).summary
     }
 
     /// One answer, read: a fast refusal must not pass for a fast answer.

@@ -24,9 +24,36 @@ final class RelayChain {
 
     /// Round trips of messages of these lengths.
     func run(_ round: LineRound, down: Int, up: Int) throws(BenchError) -> [UInt64] {
+        try client.run(round, down: down, up: up)
+    }
+}
+
+/// A bare ping-pong between two processes over loopback: a round trip of one hop, measured on its own.
+final class BarePingPong {
+    private let caller: FloorCaller
+    private let echo: ChildProcess
+
+    init() throws(BenchError) {
+        caller = try FloorCaller.bound(to: "tcp://127.0.0.1:*")
+        echo = try ChildProcess(peer: ["floor", caller.endpoint])
+        try caller.awaitEcho()
+    }
+
+    deinit { stop() }
+
+    func stop() { echo.stop() }
+
+    func run(_ round: LineRound, down: Int, up: Int) throws(BenchError) -> [UInt64] {
+        try caller.run(round, down: down, up: up)
+    }
+}
+
+extension FloorCaller {
+    /// One message at a time.
+    fileprivate func run(_ round: LineRound, down: Int, up: Int) throws(BenchError) -> [UInt64] {
         var exchange = ExchangeRound(.hot, bodyBytes: down, effort: 1)
         (exchange.warmup, exchange.count) = (round.warmup, round.count)
         exchange.pauseMicroseconds = round.pauseMicroseconds
-        return try client.run(exchange, down: down, up: up).samples
+        return try run(exchange, down: down, up: up).samples
     }
 }
