@@ -2,6 +2,7 @@
 #define TOKENFACTORY_CZEROMQ_SHIM_H
 
 // Glibc's Swift module has no eventfd and no variadic prctl.
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <zmq.h>

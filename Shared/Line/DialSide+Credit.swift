@@ -6,6 +6,7 @@ extension DialSide {
         if creditChanged {
             creditChanged = false
             if !isDraining { shareCredit() }
+            isTicking = false
         }
         if isDraining, !isDrained { finishDrain() }
     }
@@ -15,7 +16,8 @@ extension DialSide {
         for index in links.indices { taken += Int(clamping: links[index].outstanding) }
         let free = Int(slots) - taken
         if free > 0, !isHung {
-            grant(free)
+            isWithholding = !isWorthTelling(free)
+            if !isWithholding { grant(free) }
         } else if free < 0 {
             recall(needed: UInt64(-free), sparingDemand: false)
             return
@@ -26,6 +28,17 @@ extension DialSide {
             if links[index].demand > outstanding { wanted += links[index].demand - outstanding }
         }
         if wanted > 0, !isHung { recall(needed: wanted, sparingDemand: true) }
+    }
+
+    /// Whether so many slots are worth a frame: while every link has credit to go on with, freed slots gather until the
+    /// next tick, so that not every request that ends sends one.
+    private func isWorthTelling(_ free: Int) -> Bool {
+        if isTicking || free * 4 >= Int(slots) { return true }
+        for index in links.indices where links[index].isGrantable {
+            let outstanding = links[index].outstanding
+            if outstanding == 0 || links[index].demand > outstanding { return true }
+        }
+        return false
     }
 
     /// Gives all of `free` away: first to links whose demand their credit does not meet, then to all; the one that has

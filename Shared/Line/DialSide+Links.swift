@@ -73,6 +73,10 @@ extension DialSide {
         let gap = time - (lastTick ?? time)
         let pause = gap > settings.silenceLimit / 4 ? gap : 0
         lastTick = time
+        if isWithholding {
+            isTicking = true
+            creditChanged = true
+        }
         for index in links.indices where !links[index].isRemoved {
             switch links[index].phase {
             case .down: break

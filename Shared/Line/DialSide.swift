@@ -76,6 +76,9 @@ public struct DialSide: Sendable {
     var time: LinkTime = 0
     var turn = 0
     var creditChanged = false
+    /// Whether free slots gather instead of being granted, and whether the time for that is over.
+    var isWithholding = false
+    var isTicking = false
     var isDrained = false
     var actions = ActionQueue<Action>()
 

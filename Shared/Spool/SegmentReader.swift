@@ -7,6 +7,8 @@ struct SegmentReader {
     private let path: String
     private var buffer: [UInt8] = []
     private var start = 0
+    /// Bytes of the file in front of the buffer.
+    private var position: UInt64 = 0
     private(set) var epoch: UInt64 = 0
     private(set) var first: UInt64 = 0
 
@@ -38,6 +40,7 @@ struct SegmentReader {
     mutating func next() throws(SpoolError) -> Item? {
         // Asked anew each time: the owner may have written since.
         var atEnd = false
+        var isFresh = false
         while true {
             switch SpoolRecord.parse(buffer[start...]) {
             case .record(let batch, let size):
@@ -48,7 +51,13 @@ struct SegmentReader {
                 return .damaged
             case .incomplete where !atEnd:
                 atEnd = try !fill()
-            case .incomplete, .noRecord:
+            case .unwritten where !isFresh:
+                // What was read before the owner wrote there is of no use.
+                isFresh = true
+                try forget()
+            case .unwritten where try isUnwritten():
+                return nil
+            case .incomplete, .noRecord, .unwritten:
                 // Its owner is gone, or a write of it failed half-way: nothing behind this was ever acted upon.
                 while try fill() {}
                 guard start < buffer.count else { return nil }
@@ -58,14 +67,43 @@ struct SegmentReader {
         }
     }
 
-    /// Reads on; false at the end of the file.
+    /// Whether nothing but zeros follows.
+    private mutating func isUnwritten() throws(SpoolError) -> Bool {
+        var index = start
+        while true {
+            while index < buffer.count {
+                guard buffer[index] == 0 else { return false }
+                index += 1
+            }
+            index -= start
+            guard try fill() else { return true }
+        }
+    }
+
+    /// Empties the buffer, so that its bytes are read again.
+    private mutating func forget() throws(SpoolError) {
+        position += UInt64(start)
+        buffer.removeAll(keepingCapacity: true)
+        start = 0
+        do {
+            try file.seek(toOffset: position)
+        } catch {
+            throw .wrapping(error, "read", path)
+        }
+    }
+
+    /// Reads on; false at the end of the file. The beginning of a record's prefix is read again, since the rest of it
+    /// may have been written after the beginning was read.
     private mutating func fill() throws(SpoolError) -> Bool {
+        let held = buffer.count - start
+        if held > 0, held < SpoolRecord.prefixSize { try forget() }
         buffer.removeFirst(start)
+        position += UInt64(start)
         start = 0
         do {
             guard let data = try file.read(upToCount: 65_536), !data.isEmpty else { return false }
             buffer.append(contentsOf: data)
-            return true
+            return buffer.count > held
         } catch {
             throw .wrapping(error, "read", path)
         }

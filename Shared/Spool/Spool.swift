@@ -23,8 +23,10 @@ public struct Spool: ~Copyable, Sendable {
     private let lock: FileHandle
     private let settings: SpoolSettings
     private var segments: [UInt64] = []
-    private var current: FileHandle?
+    private var current: SegmentWriter?
+    /// Bytes in it, and how many it can hold; 0 while there is none.
     private var currentBytes = 0
+    private var currentCapacity = 0
     private var isDirty = false
     private var isDirectoryDirty = false
     private var window = EventWindow()
@@ -79,28 +81,21 @@ public struct Spool: ~Copyable, Sendable {
 
     /// Writes the events and returns the number of the last.
     ///
-    /// When this returns they survive the process. When it throws, none of them is in the spool, unless the disk
-    /// refuses to take a half-written rest back: then those that stand there whole are sent.
+    /// When this returns they survive the process. When it throws, none of them is in the spool.
     @discardableResult
     public mutating func append(_ events: [LedgerEvent]) throws(SpoolError) -> UInt64 {
         for event in events { try Self.check(event) }
         guard !events.isEmpty else { return last }
-        if current == nil || currentBytes > settings.segmentBytes { try beginSegment() }
         output.removeAll(keepingCapacity: true)
         for (index, event) in events.enumerated() {
             SpoolRecord.append(event, number: last + UInt64(index) + 1, to: &output, using: &frame)
         }
-        do {
-            try current?.write(contentsOf: Data(output))
-        } catch {
-            // Without the half-written rest, or the next owner would find some of these events and their numbers twice.
-            let isCut = (try? current?.truncate(atOffset: UInt64(currentBytes))) != nil
-            if !isCut { last += UInt64(events.count) }
-            current = nil
-            throw .wrapping(error, "write", files.segmentPath(first: segments.last ?? 0))
+        if currentBytes > settings.segmentBytes || currentBytes + output.count > currentCapacity {
+            try beginSegment(for: output.count)
         }
-        isDirty = true
+        current?.append(output)
         currentBytes += output.count
+        isDirty = true
         for event in events {
             last += 1
             guard loaded == last - 1, window.count < settings.windowEvents else { continue }
@@ -112,13 +107,7 @@ public struct Spool: ~Copyable, Sendable {
 
     /// Makes everything appended so far survive the machine; does nothing when that is so already.
     public mutating func sync() throws(SpoolError) {
-        if isDirty, let current {
-            do {
-                try current.synchronize()
-            } catch {
-                throw .wrapping(error, "sync", files.segmentPath(first: segments.last ?? 0))
-            }
-        }
+        if isDirty { try current?.synchronize() }
         isDirty = false
         if isDirectoryDirty { try files.syncDirectory() }
         isDirectoryDirty = false
@@ -153,7 +142,7 @@ public struct Spool: ~Copyable, Sendable {
         guard pending == 0 else { return }
         for first in segments { try files.remove(files.segmentPath(first: first)) }
         segments = []
-        current = nil
+        closeSegment()
         try files.remove(files.lockPath)
     }
 
@@ -192,21 +181,23 @@ public struct Spool: ~Copyable, Sendable {
 
     // MARK: Files
 
-    private mutating func beginSegment() throws(SpoolError) {
+    private mutating func closeSegment() {
+        current = nil
+        currentBytes = 0
+        currentCapacity = 0
+    }
+
+    private mutating func beginSegment(for more: Int) throws(SpoolError) {
         try sync()
         let first = last + 1
-        let path = files.segmentPath(first: first)
-        do {
-            guard FileManager.default.createFile(atPath: path, contents: nil) else {
-                throw SpoolError.file(operation: "create", path: path, reason: "the directory refuses it")
-            }
-            let file = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
-            try file.write(contentsOf: Data(SpoolRecord.header(epoch: epoch, first: first)))
-            current = file
-        } catch {
-            throw .wrapping(error, "create", path)
-        }
+        // The file of the segment before is cut to its length first: it may be of the same name.
+        closeSegment()
+        let capacity = SpoolRecord.headerSize + max(settings.segmentBytes, 0) + max(more, settings.segmentBytes / 4)
+        var writer = try SegmentWriter(path: files.segmentPath(first: first), capacity: capacity)
+        writer.append(SpoolRecord.header(epoch: epoch, first: first))
+        current = consume writer
         currentBytes = SpoolRecord.headerSize
+        currentCapacity = capacity
         isDirectoryDirty = true
         if segments.last != first { segments.append(first) }
     }
@@ -218,10 +209,10 @@ public struct Spool: ~Copyable, Sendable {
             segments.removeFirst()
             dropped += 1
         }
-        if pending == 0, let first = segments.first, current == nil || currentBytes > settings.keptBytes {
+        if pending == 0, let first = segments.first, currentCapacity == 0 || currentBytes > settings.keptBytes {
             try files.remove(files.segmentPath(first: first))
             segments.removeFirst()
-            current = nil
+            closeSegment()
             isDirty = false
             dropped += 1
         }
@@ -288,7 +279,7 @@ public struct SpoolSettings: Equatable, Sendable {
     /// Size up to which a segment stays although all in it is acknowledged.
     public var keptBytes: Int
 
-    public init(windowEvents: Int = 8192, segmentBytes: Int = 4 << 20, keptBytes: Int = 64 << 10) {
+    public init(windowEvents: Int = 8192, segmentBytes: Int = 4 << 20, keptBytes: Int = 1 << 20) {
         self.windowEvents = max(1, windowEvents)
         self.segmentBytes = segmentBytes
         self.keptBytes = keptBytes

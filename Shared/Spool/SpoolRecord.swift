@@ -40,12 +40,15 @@ enum SpoolRecord {
         case incomplete
         /// No record begins here.
         case noRecord
+        /// No record begins here, and none was written.
+        case unwritten
     }
 
     static func parse(_ bytes: ArraySlice<UInt8>) -> Parsed {
         guard bytes.count >= prefixSize else { return .incomplete }
         let length = integer(bytes.prefix(4), UInt32.self)
-        guard length > 0, length <= maximumLength else { return .noRecord }
+        guard length > 0 else { return .unwritten }
+        guard length <= maximumLength else { return .noRecord }
         let size = prefixSize + Int(length)
         guard bytes.count >= size else { return .incomplete }
         let frame = Array(bytes.dropFirst(prefixSize).prefix(Int(length)))

@@ -5,7 +5,8 @@ public struct KeyedSlots<Value> {
     @usableFromInline var keys: [UInt64] = []
     @usableFromInline var values: [Value?] = []
     /// Values in the table.
-    public private(set) var count = 0
+    public var count: Int { counted }
+    @usableFromInline var counted = 0
 
     public init() {}
 
@@ -19,7 +20,7 @@ public struct KeyedSlots<Value> {
         set { set(newValue, for: key) }
     }
 
-    @usableFromInline
+    @inlinable
     mutating func set(_ value: Value?, for key: UInt64) {
         let index = Int(UInt32(truncatingIfNeeded: key))
         if let value {
@@ -27,12 +28,12 @@ public struct KeyedSlots<Value> {
                 keys.append(0)
                 values.append(nil)
             }
-            if values[index] == nil { count += 1 }
+            if values[index] == nil { counted += 1 }
             keys[index] = key
             values[index] = value
         } else if index < keys.count, keys[index] == key, values[index] != nil {
             values[index] = nil
-            count -= 1
+            counted -= 1
         }
     }
 }

@@ -8,13 +8,15 @@ public struct SlotTable<Value> {
     @usableFromInline var generations: [UInt32] = []
     @usableFromInline var free: [UInt32] = []
     /// Values in the table.
-    public private(set) var count = 0
+    public var count: Int { counted }
+    @usableFromInline var counted = 0
 
     public init() {}
 
     /// Puts a value in and returns its key, which is never 0.
+    @inlinable
     public mutating func insert(_ value: consuming Value) -> UInt64 {
-        count += 1
+        counted += 1
         if let index = free.popLast() {
             values[Int(index)] = consume value
             return Self.key(index: index, generation: generations[Int(index)])
@@ -33,6 +35,7 @@ public struct SlotTable<Value> {
     }
 
     /// Takes the value out; its key is spent.
+    @inlinable
     @discardableResult
     public mutating func remove(_ key: UInt64) -> Value? {
         let index = Int(UInt32(truncatingIfNeeded: key))
@@ -42,7 +45,7 @@ public struct SlotTable<Value> {
         generations[index] &+= 1
         if generations[index] == 0 { generations[index] = 1 }
         free.append(UInt32(index))
-        count -= 1
+        counted -= 1
         return value
     }
 
@@ -53,7 +56,8 @@ public struct SlotTable<Value> {
         }
     }
 
-    private static func key(index: UInt32, generation: UInt32) -> UInt64 {
+    @inlinable
+    static func key(index: UInt32, generation: UInt32) -> UInt64 {
         UInt64(generation) << 32 | UInt64(index)
     }
 }

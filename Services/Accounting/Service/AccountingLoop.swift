@@ -51,6 +51,9 @@ public actor AccountingLoop {
     private var waiting: [Waiting] = []
     private var waitingCount = 0
     private var isWriting = false
+    private var isStopping = false
+    /// Events that are worth a commit before the next tick: each one costs a signature and a wait for the disk.
+    private static let groupEvents = 1024
     private var epochs: [SessionRef: UInt64] = [:]
     private var frame = FrameBuffer(capacity: 64)
     private var stopped: [CheckedContinuation<Void, Never>] = []
@@ -81,6 +84,8 @@ public actor AccountingLoop {
     public func stop() async {
         // Under load more comes with every group: nothing else is read, or the last one would never be reached.
         link.detach()
+        isStopping = true
+        write()
         while isWriting || !waiting.isEmpty {
             await withCheckedContinuation { stopped.append($0) }
         }
@@ -108,11 +113,12 @@ public actor AccountingLoop {
         let now = MonotonicClock.now()
         mirrorMetrics(now)
         link.dispatcher.tick(now)
+        write()
     }
 
     private func endTurn() {
         perform()
-        write()
+        if isStopping || waitingCount >= Self.groupEvents { write() }
         perform()
         if !isWriting, waiting.isEmpty {
             for continuation in stopped { continuation.resume() }

@@ -47,7 +47,7 @@ public actor IngestLoop: DiallingStation {
     var textBatch = TextBatch()
     var outputBatch = TextBatch()
     var frame = FrameBuffer(capacity: 4096)
-    private var random = SystemRandomNumberGenerator()
+    private var random = EpochGenerator()
     /// Tokenizers with a session, and those whose leases are just being told as lost.
     var tokenizerPeers: [UInt64: PeerInfo] = [:]
     var probes: [UInt64: CheckedContinuation<Bool, Never>] = [:]

@@ -2,8 +2,13 @@ import CZeroMQ
 
 /// What a reactor's thread polls and calls. Confined to that thread.
 ///
-/// Invariant: `items[0]` is the wake-up, and `items[i]` for i > 0 belongs to `slots[i - 1]`, whenever `isStale` is
-/// false; closing a socket removes it first, so `items` is rebuilt before libzmq could see a closed one.
+/// `zmq_poll` asks each socket twice in every call, at two system calls a piece; here the sockets' descriptors are
+/// polled. A descriptor announces that a socket's state has changed, once: what a call on the socket has seen meanwhile
+/// it does not announce again (zmq_getsockopt(3), ZMQ_FD). So sockets that were used since they were last found empty
+/// are asked before the thread sleeps.
+///
+/// Invariant: `descriptors[0]` is the wake-up, and `descriptors[i]` for i > 0 belongs to `slots[i - 1]`, whenever
+/// `isStale` is false; closing a socket removes it first, so that no closed one is polled.
 @safe final class ReactorLoop {
     var turnEnd: (@Sendable () -> Void)?
 
@@ -12,6 +17,8 @@ import CZeroMQ
         let onReadable: @Sendable () -> Void
         let onMonitor: (@Sendable (MonitorEvent) -> Void)?
         var isActive = true
+        /// Whether events may have come before the monitor's descriptor was watched.
+        var mayHaveEvents = true
 
         init(
             _ handle: SocketHandle, _ onReadable: @escaping @Sendable () -> Void,
@@ -37,7 +44,7 @@ import CZeroMQ
     private var wake: Int32 = -1
     private var entries: [Entry] = []
     private var slots: [Slot] = []
-    private var items: [zmq_pollitem_t] = unsafe []
+    private var descriptors: [pollfd] = []
     private var isStale = true
     private var ticking: Tick?
 
@@ -63,7 +70,7 @@ import CZeroMQ
         for entry in entries { entry.isActive = false }
         entries = []
         slots = []
-        unsafe items = []
+        descriptors = []
         isStale = true
         ticking = nil
         turnEnd = nil
@@ -92,29 +99,46 @@ import CZeroMQ
     /// Waits for sockets or the wake-up; true if it was raised.
     func poll(milliseconds: Int) -> Bool {
         rebuildIfStale()
-        // An interrupted or failed poll leaves no event: the next turn asks again.
-        for index in unsafe items.indices { unsafe items[index].revents = 0 }
-        let ready = unsafe zmq_poll(&items, Int32(items.count), milliseconds)
-        return unsafe ready > 0 && items[0].revents != 0
+        look(milliseconds: isHolding() ? 0 : Int32(clamping: milliseconds))
+        return descriptors[0].revents != 0
     }
 
     /// Whether a socket has something, without waiting and without calling anybody.
     func hasReadable() -> Bool {
         rebuildIfStale()
-        return unsafe zmq_poll(&items, Int32(items.count), 0) > 0
+        return isHolding() || look(milliseconds: 0) > 0
     }
 
-    /// Calls back for every socket that the last poll found readable.
+    /// An interrupted or failed poll leaves no event: the next turn asks again.
+    @discardableResult
+    private func look(milliseconds: Int32) -> Int32 {
+        for index in descriptors.indices { descriptors[index].revents = 0 }
+        return unsafe CZeroMQ.poll(&descriptors, nfds_t(descriptors.count), milliseconds)
+    }
+
+    /// Whether a socket has a frame that its descriptor may have announced already.
+    private func isHolding() -> Bool {
+        var isHolding = false
+        for entry in entries {
+            if entry.mayHaveEvents || (entry.handle.mayHold && entry.handle.findHeld()) { isHolding = true }
+        }
+        return isHolding
+    }
+
+    /// Calls back for every socket that has something.
     func dispatch() {
-        // A callback may add or remove sockets, which makes `items` stale but does not change it.
-        for index in slots.indices where unsafe items[index + 1].revents != 0 {
+        // A callback may add or remove sockets, which makes `descriptors` stale but does not change it.
+        for index in slots.indices {
             let slot = slots[index]
-            guard slot.entry.isActive else { continue }
+            let isAnnounced = descriptors[index + 1].revents != 0
+            let isUnannounced = slot.isMonitor ? slot.entry.mayHaveEvents : slot.entry.handle.mayHold
+            guard slot.entry.isActive, isAnnounced || isUnannounced else { continue }
             if slot.isMonitor { events(of: slot.entry) } else { slot.entry.onReadable() }
         }
     }
 
     private func events(of entry: Entry) {
+        entry.mayHaveEvents = false
         while entry.isActive {
             // An error means that the context is ending, and the socket's next use says so.
             guard let event = try? entry.handle.nextEvent() else { return }
@@ -126,17 +150,18 @@ import CZeroMQ
         guard isStale else { return }
         isStale = false
         slots.removeAll(keepingCapacity: true)
-        unsafe items.removeAll(keepingCapacity: true)
-        unsafe items.append(zmq_pollitem_t(socket: nil, fd: wake, events: .in, revents: 0))
+        descriptors.removeAll(keepingCapacity: true)
+        descriptors.append(pollfd(fd: wake, events: .in, revents: 0))
         for entry in entries {
             // A handshake is reported before the frames that follow it.
-            if let monitor = unsafe entry.handle.monitor {
+            if let descriptor = entry.handle.monitorDescriptor {
                 slots.append(Slot(entry: entry, isMonitor: true))
-                unsafe items.append(zmq_pollitem_t(socket: monitor, fd: 0, events: .in, revents: 0))
+                descriptors.append(pollfd(fd: descriptor, events: .in, revents: 0))
             }
-            if let raw = unsafe entry.handle.raw {
+            if entry.handle.monitorDescriptor == nil { entry.mayHaveEvents = false }
+            if let descriptor = entry.handle.descriptor {
                 slots.append(Slot(entry: entry, isMonitor: false))
-                unsafe items.append(zmq_pollitem_t(socket: raw, fd: 0, events: .in, revents: 0))
+                descriptors.append(pollfd(fd: descriptor, events: .in, revents: 0))
             }
         }
     }

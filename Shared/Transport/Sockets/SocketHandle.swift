@@ -13,6 +13,9 @@ import CZeroMQ
     private(set) var isEstablished = false
     /// The reactor that polls this, from registration until closing.
     var reactor: Reactor?
+    /// Whether the socket may have a frame that its descriptor does not announce: it was used since it was last found
+    /// empty.
+    private(set) var mayHold = true
 
     init(_ context: Context, type: Int32, options: SocketOptions) throws(TransportError) {
         guard let raw = unsafe zmq_socket(context.raw, type) else { throw .last("create", "socket") }
@@ -117,17 +120,46 @@ import CZeroMQ
     func receive(into message: inout Message) throws(TransportError) -> Bool {
         while true {
             let result = unsafe message.withHandle { message in unsafe zmq_msg_recv(message, raw, ZMQ_DONTWAIT) }
+            mayHold = true
             if result >= 0 { return true }
             switch zmq_errno() {
-            case EAGAIN: return false
+            case EAGAIN:
+                mayHold = false
+                return false
             case EINTR: continue
             default: throw .last("receive from", "socket")
             }
         }
     }
 
+    /// Asks the socket whether it has a frame, and notes the answer.
+    func findHeld() -> Bool {
+        guard let raw = unsafe raw else { return false }
+        var events: Int32 = 0
+        var size = 4
+        // A socket whose context has ended fails here; its next use says so.
+        let result = unsafe zmq_getsockopt(raw, ZMQ_EVENTS, &events, &size)
+        mayHold = result == 0 && events & ZMQ_POLLIN != 0
+        return mayHold
+    }
+
+    /// What becomes readable when the socket's state changes; nil when it is closed.
+    var descriptor: Int32? { unsafe Self.descriptor(of: raw) }
+
+    /// The same for the monitor; nil when there is none.
+    var monitorDescriptor: Int32? { unsafe Self.descriptor(of: monitor) }
+
+    private static func descriptor(of socket: UnsafeMutableRawPointer?) -> Int32? {
+        guard let socket = unsafe socket else { return nil }
+        var descriptor: Int32 = -1
+        var size = 4
+        guard unsafe zmq_getsockopt(socket, ZMQ_FD, &descriptor, &size) == 0 else { return nil }
+        return descriptor
+    }
+
     /// Sends one frame, copied once into libzmq's memory. A router names the peer.
     func send(_ bytes: Span<UInt8>, to peer: PeerID?) -> SendOutcome {
+        mayHold = true
         guard let peer else { return send(bytes, flags: ZMQ_DONTWAIT) }
         // The body exists before the routing part goes, so that no message can be left half sent.
         var body = Message()
@@ -147,7 +179,8 @@ import CZeroMQ
 
     /// One part of a multipart message, for the authenticator's replies.
     func send(part: [UInt8], more: Bool) -> SendOutcome {
-        send(part.span, flags: more ? ZMQ_DONTWAIT | ZMQ_SNDMORE : ZMQ_DONTWAIT)
+        mayHold = true
+        return send(part.span, flags: more ? ZMQ_DONTWAIT | ZMQ_SNDMORE : ZMQ_DONTWAIT)
     }
 
     private static func outcome(_ call: () -> Int32) -> SendOutcome {

@@ -1,0 +1,24 @@
+/// Random numbers that differ in every process, without a system call for each: ids and seeds, not secrets.
+///
+/// xoshiro256**, by Blackman and Vigna (https://prng.di.unimi.it), begun from the system's generator.
+public struct EpochGenerator: RandomNumberGenerator, Sendable {
+    private var state: (UInt64, UInt64, UInt64, UInt64)
+
+    public init() {
+        var system = SystemRandomNumberGenerator()
+        state = (system.next() | 1, system.next(), system.next(), system.next())
+    }
+
+    public mutating func next() -> UInt64 {
+        let product = state.1 &* 5
+        let result = (product << 7 | product >> 57) &* 9
+        let shifted = state.1 << 17
+        state.2 ^= state.0
+        state.3 ^= state.1
+        state.1 ^= state.2
+        state.0 ^= state.3
+        state.2 ^= shifted
+        state.3 = state.3 << 45 | state.3 >> 19
+        return result
+    }
+}
