@@ -41,6 +41,7 @@ import Wire
         #expect(wires.count == 6)
         #expect(Set(wires.compactMap(\.link)) == Set(LineLink.allCases))
         #expect(wires.allSatisfy { breakdown.summary(of: $0).p50 == 10 })
+        for link in LineLink.allCases { #expect(breakdown.summary(ofBothWaysOn: link).p50 == 20) }
         let engine = try #require(breakdown.order.first { $0.part == "engine" })
         #expect(breakdown.summary(of: engine).p50 == 20)
         #expect(engine.station == "worker" && engine.direction == "up" && engine.link == nil)

@@ -44,7 +44,8 @@ import Testing
             ],
             hops: HopFigures(
                 requests: 100, incomplete: 1,
-                stretches: [StretchFigures(stretch: wire, latency: latency(40_000), overPingPong: 1.11)],
+                stretches: [StretchFigures(stretch: wire, latency: latency(40_000))],
+                links: [LinkFigures(link: .clientIngest, latency: latency(80_000), overPingPong: 1.11)],
                 pingPong: latency(72_000), residualAtP50: 0.005, residualAtP99: 0.002,
                 typical: [
                     TypicalRequest(

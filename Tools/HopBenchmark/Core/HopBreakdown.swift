@@ -66,6 +66,7 @@ struct HopBreakdown {
     private(set) var incomplete = 0
     private(set) var order: [HopStretch] = []
     private var latencies: [HopStretch: Latencies] = [:]
+    private var bothWays: [LineLink: Latencies] = [:]
 
     /// Adds a request of which hop records were asked.
     mutating func add(_ sample: LineSample) {
@@ -77,19 +78,26 @@ struct HopBreakdown {
         }
         var stretches: [StretchTime] = []
         var sum: Int64 = 0
+        var wires: [LineLink: Int64] = [:]
         for segment in vector.untilLastToken {
             let stretch = HopStretch(segment)
             stretches.append(StretchTime(stretch: stretch, nanoseconds: segment.nanoseconds))
             sum += segment.nanoseconds
+            if let link = stretch.link { wires[link, default: 0] += segment.nanoseconds }
             if latencies[stretch] == nil { order.append(stretch) }
             // A negative stretch is within the clocks' uncertainty.
             latencies[stretch, default: Latencies()].record(UInt64(max(0, segment.nanoseconds)))
         }
+        for (link, wire) in wires { bothWays[link, default: Latencies()].record(UInt64(max(0, wire))) }
         requests.append(
             Request(latency: sample.latency, residual: Int64(sample.latency) - sum, stretches: stretches))
     }
 
     func summary(of stretch: HopStretch) -> LatencySummary { (latencies[stretch] ?? Latencies()).summary }
+
+    /// A link's wires of both directions together: the error of an estimated clock offset is in one as much more as it
+    /// is in the other less.
+    func summary(ofBothWaysOn link: LineLink) -> LatencySummary { (bothWays[link] ?? Latencies()).summary }
 
     /// The request at this place of all requests in order of their latency.
     func request(atQuantile quantile: Double) -> Request? {

@@ -33,16 +33,15 @@ extension LineReport {
     }
 
     private var hopTable: String {
-        var columns = TextColumns([
-            "hop (first mode), µs", "p50", "p90", "p99", "p99.9", "max", "wire / (ping-pong / 2)",
-        ])
-        for figures in hops.stretches {
-            columns.add(
-                [figures.stretch.name] + FigureText.row(figures.latency)
-                    + [figures.overPingPong.map(FigureText.ratio) ?? ""])
+        var columns = TextColumns(["hop (first mode), µs", "p50", "p90", "p99", "p99.9", "max"])
+        for figures in hops.stretches { columns.add([figures.stretch.name] + FigureText.row(figures.latency)) }
+        var links = TextColumns(["wires, both ways", "p50", "p90", "p99", "p99.9", "max", "p50 / ping-pong"])
+        for figures in hops.links {
+            links.add(
+                [figures.link.rawValue] + FigureText.row(figures.latency) + [FigureText.ratio(figures.overPingPong)])
         }
-        columns.add(["(bare ping-pong)"] + FigureText.row(hops.pingPong) + [""])
-        return columns.text
+        links.add(["(bare ping-pong)"] + FigureText.row(hops.pingPong) + ["1.00"])
+        return columns.text + "\n" + links.text
     }
 
     static func percent(_ share: Double) -> String { "\(FigureText.ratio(share * 100)) %" }
@@ -98,11 +97,10 @@ extension LineReport {
         DataTable(
             title: "Hops, µs",
             columns: [DataTable.Column("stretch", isText: true)]
-                + ["p50", "p90", "p99", "p99.9", "max", "wire / (ping-pong / 2)"].map { DataTable.Column($0) },
-            rows: hops.stretches.map { figures in
-                [figures.stretch.name] + FigureText.row(figures.latency)
-                    + [figures.overPingPong.map(FigureText.ratio) ?? ""]
-            })
+                + ["p50", "p90", "p99", "p99.9", "max"].map { DataTable.Column($0) },
+            rows: hops.stretches.map { [$0.stretch.name] + FigureText.row($0.latency) }
+                + hops.links.map { ["\($0.link.rawValue) wires, both ways"] + FigureText.row($0.latency) }
+                + [["bare ping-pong"] + FigureText.row(hops.pingPong)])
     }
 }
 

@@ -15,8 +15,14 @@ public struct DoorFigures: Codable, Equatable, Sendable {
 public struct StretchFigures: Codable, Equatable, Sendable {
     public var stretch: HopStretch
     public var latency: LatencySummary
-    /// For a wire: its p50 over half of the p50 of a round trip that was measured on its own.
-    public var overPingPong: Double?
+}
+
+/// A link's wires of both directions together, which no error of a clock offset is in.
+public struct LinkFigures: Codable, Equatable, Sendable {
+    public var link: LineLink
+    public var latency: LatencySummary
+    /// Its p50 over that of a round trip that was measured on its own.
+    public var overPingPong: Double
 }
 
 /// A request that stands for others.
@@ -33,6 +39,7 @@ public struct HopFigures: Codable, Equatable, Sendable {
     public var requests: Int
     public var incomplete: Int
     public var stretches: [StretchFigures]
+    public var links: [LinkFigures]
     /// A bare ping-pong over the same transport, measured on its own.
     public var pingPong: LatencySummary
     /// Client latency (encoding and decoding included) less the sum of hops, over the latency, around p50 and p99.

@@ -162,14 +162,15 @@ public struct LineRun {
                     stretches: $0.stretches)
             }
         }
-        let stretches = breakdown.order.map { stretch in
-            let latency = breakdown.summary(of: stretch)
-            return StretchFigures(
-                stretch: stretch, latency: latency,
-                overPingPong: stretch.part == "wire" && pingPong.p50 > 0 ? latency.p50 / (pingPong.p50 / 2) : nil)
+        let links = LineLink.allCases.map { link in
+            let latency = breakdown.summary(ofBothWaysOn: link)
+            return LinkFigures(
+                link: link, latency: latency, overPingPong: pingPong.p50 > 0 ? latency.p50 / pingPong.p50 : 0)
         }
         return HopFigures(
-            requests: breakdown.requests.count, incomplete: breakdown.incomplete, stretches: stretches,
+            requests: breakdown.requests.count, incomplete: breakdown.incomplete,
+            stretches: breakdown.order.map { StretchFigures(stretch: $0, latency: breakdown.summary(of: $0)) },
+            links: links,
             pingPong: pingPong, residualAtP50: atP50, residualAtP99: atP99, typical: typical)
     }
 
