@@ -200,7 +200,7 @@ let package = Package(
         tests("EnginesTests", ["Engines", "Batching", "Llama"], llama: true),
         tests("LedgerStoreTests", ["LedgerStore", "Wire", "Economics"]),
         tests("ChartsTests", ["Charts"]),
-        tests("HopBenchmarkTests", ["HopBenchmark", "CFloor", "Charts", "Telemetry", "Wire"]),
+        tests("HopBenchmarkTests", ["HopBenchmark", "CFloor", "Charts", "Telemetry", "Transport", "Wire"]),
         tests("FactoryKitTests", ["FactoryKit", "LedgerStore"], llama: true),
         tests("LoadGeneratorTests", ["LoadGenerator", "Line", "Station", "Transport", "Wire"]),
     ]
