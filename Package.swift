@@ -119,7 +119,7 @@ let package = Package(
             "OpenAIDoor", "Services/Ingest/OpenAIDoor",
             [
                 "AdminDoor", "Telemetry", crypto, httpTypes, hummingbird, hummingbirdCore, nioCore, nioHTTPTypes,
-                logging, lifecycle,
+                nioPosix, logging, lifecycle,
             ]),
         executable(
             "ingest", "Services/Ingest/Main",

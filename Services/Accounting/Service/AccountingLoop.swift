@@ -52,8 +52,12 @@ public actor AccountingLoop {
     private var waitingCount = 0
     private var isWriting = false
     private var isStopping = false
-    /// Events that are worth a commit before the next tick: each one costs a signature and a wait for the disk.
+    /// When the first of those that wait came, on the monotonic clock.
+    private var waitingSince: UInt64 = 0
+    /// Events that are worth a commit at once, and nanoseconds that fewer wait for others: each commit costs a
+    /// signature and a write to the disk, which takes milliseconds of a core from whoever serves requests.
     private static let groupEvents = 1024
+    private static let groupTime: UInt64 = 200_000_000
     private var epochs: [SessionRef: UInt64] = [:]
     private var frame = FrameBuffer(capacity: 64)
     private var stopped: [CheckedContinuation<Void, Never>] = []
@@ -101,6 +105,7 @@ public actor AccountingLoop {
                 let batch = try RecordBatch(decoding: bytes, header: header)
                 guard let epoch = epochs[session] else { return }
                 counters.batches += 1
+                if waiting.isEmpty { waitingSince = MonotonicClock.now() }
                 waitingCount += batch.events.count
                 waiting.append(Waiting(session: session, batch: ProducerBatch(producer: epoch, batch: batch)))
             }
@@ -113,7 +118,7 @@ public actor AccountingLoop {
         let now = MonotonicClock.now()
         mirrorMetrics(now)
         link.dispatcher.tick(now)
-        write()
+        if now >= waitingSince + Self.groupTime { write() }
     }
 
     private func endTurn() {

@@ -1,4 +1,5 @@
 import Dispatch
+import Glibc
 public import LedgerStore
 import Station
 
@@ -15,7 +16,9 @@ public final class LedgerWriter: Sendable {
     ) {
         queue.async { [store] in
             do throws(LedgerError) {
-                completion(.success(try store.apply(batches, now: WallClock.now())))
+                // A group takes milliseconds of a core. Requests that wake up meanwhile need it for microseconds, and
+                // would wait for the end of this thread's slice.
+                completion(.success(try store.apply(batches, now: WallClock.now()) { sched_yield() }))
             } catch {
                 completion(.failure(error))
             }

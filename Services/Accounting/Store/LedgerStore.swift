@@ -117,10 +117,14 @@ public final class LedgerStore: Sendable {
     ///
     /// Events may come in any order and any number of times. Acknowledge to each producer only what
     /// `ApplyResult.acknowledged` says, and only after this has returned.
-    /// - Parameter now: nanoseconds since 1970.
-    public func apply(_ batches: [ProducerBatch], now: UInt64) throws(LedgerError) -> ApplyResult {
+    /// - Parameters:
+    ///   - now: nanoseconds since 1970.
+    ///   - between: called after each event, for a writer that lets other threads go first.
+    public func apply(
+        _ batches: [ProducerBatch], now: UInt64, between: () -> Void = {}
+    ) throws(LedgerError) -> ApplyResult {
         try write("record events") { transaction in
-            for batch in batches { try transaction.apply(batch) }
+            for batch in batches { try transaction.apply(batch, between: between) }
         } now: {
             now
         }

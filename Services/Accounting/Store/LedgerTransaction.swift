@@ -62,10 +62,13 @@ struct LedgerTransaction {
 
     // MARK: Events
 
-    mutating func apply(_ batch: ProducerBatch) throws {
+    mutating func apply(_ batch: ProducerBatch, between: () -> Void) throws {
         guard !batch.batch.events.isEmpty else { return }
         try noteNumbers(of: batch)
-        for event in batch.batch.events { try apply(event) }
+        for event in batch.batch.events {
+            try apply(event)
+            between()
+        }
     }
 
     private mutating func apply(_ event: LedgerEvent) throws {

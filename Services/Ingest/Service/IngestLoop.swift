@@ -192,7 +192,7 @@ public actor IngestLoop: DiallingStation {
     }
 
     func makeID() -> RequestID {
-        RequestID(high: random.next() | 1, low: random.next())
+        RequestID(timeOrdered: WallClock.now() / 1_000_000, using: &random)
     }
 
     func seeded(_ body: RequestBody, hasSeed: Bool) -> RequestBody {

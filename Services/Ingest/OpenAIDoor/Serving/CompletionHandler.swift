@@ -44,7 +44,7 @@ struct CompletionHandler<Backend: CompletionBackend>: Sendable {
             throw APIError(status: 413, message: message, code: "request_too_large")
         }
         let startedAt = ContinuousClock.now
-        var body = try RequestReader(form: form, maximumTokens: configuration.maximumTokens).read(bytes)
+        var body = try await read(bytes, form)
         body.request.id = id
         body.request.clientChoseID = request.headers[DoorHeader.requestID]?.isEmpty == false
         body.request.tenant = tenant
@@ -72,6 +72,22 @@ struct CompletionHandler<Backend: CompletionBackend>: Sendable {
             stream.cancel()
         }
     }
+
+    /// Large bodies are read on another thread: on this one they would hold up everybody's events.
+    private func read(_ bytes: [UInt8], _ form: RequestReader.Form) async throws(APIError) -> RequestReader.Body {
+        let reader = RequestReader(form: form, maximumTokens: configuration.maximumTokens)
+        guard bytes.count > Self.largeBody else { return try reader.read(bytes) }
+        let result = await withTaskExecutorPreference(globalConcurrentExecutor) {
+            do throws(APIError) {
+                return Result<RequestReader.Body, APIError>.success(try reader.read(bytes))
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get()
+    }
+
+    private static var largeBody: Int { 64 << 10 }
 
     /// Waits for the first text or the end, since until then an error can still be told by the status.
     private func answer(_ body: RequestReader.Body, form: RequestReader.Form, work: Work) async throws -> Response {

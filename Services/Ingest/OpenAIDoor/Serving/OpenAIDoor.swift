@@ -3,6 +3,7 @@ import Hummingbird
 import HummingbirdCore
 public import Logging
 import NIOCore
+import NIOPosix
 public import ServiceLifecycle
 public import Telemetry
 
@@ -53,6 +54,7 @@ public struct OpenAIDoor<Backend: CompletionBackend>: Service {
         let address = configuration.address
         let onBound = onBound
         let logger = logger
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let application = Application(
             responder: responder,
             server: .http1(
@@ -67,7 +69,14 @@ public struct OpenAIDoor<Backend: CompletionBackend>: Service {
                 logger.info("HTTP door listens", metadata: ["address": "\(bound)"])
                 onBound(bound)
             },
+            eventLoopGroupProvider: .shared(group),
             logger: logger)
-        try await application.run()
+        do {
+            try await withTaskExecutorPreference(EventLoopExecutor(group.next())) { try await application.run() }
+        } catch {
+            try? await group.shutdownGracefully()
+            throw error
+        }
+        try await group.shutdownGracefully()
     }
 }
