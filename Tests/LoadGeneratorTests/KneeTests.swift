@@ -59,6 +59,28 @@ struct KneeTests {
         #expect(LoadPage(report, ledger: nil, command: "loadgen").html().contains("<svg"))
     }
 
+    /// Requests that are under way at the window's ends must not look like a backlog.
+    @Test func latencyAloneIsNoBacklog() {
+        var log = RequestLog()
+        // Ten a second in the first half of the window, twenty in the second; each takes 3 s.
+        let dues = (0..<50).map { 5 + Double($0) / 10 } + (0..<100).map { 10 + Double($0) / 20 }
+        for (index, due) in dues.enumerated() {
+            var outcome = LoadOutcome(index: index, id: RequestID(high: 1, low: UInt64(index)))
+            outcome.intendedAt = UInt64(due * 1e9)
+            outcome.sentAt = outcome.intendedAt
+            outcome.endedAt = outcome.intendedAt + 3_000_000_000
+            outcome.finish = "stop"
+            log.add(outcome)
+        }
+        var settings = LoadSettings(arrival: .open(rate: 15), duration: 15)
+        settings.warmup = 5
+        let report = LoadReport(
+            settings: settings, model: "m", log: log, startedAt: 0, steadyFrom: 0, steadyTo: 15_000_000_000)
+        let step = LoadSweep.Step(rate: 15, report: report)
+        #expect(report.requestThroughput < 10)
+        #expect(step.point.offered == 15 && abs(step.point.achieved - 15) < 0.2 && Knee.holds(step.point))
+    }
+
     @Test func givenRatesAreAllRun() async throws {
         let sweep = LoadSweep(.rates([20, 50, 10])) { Self.served($0, capacity: 15) }
         var settings = LoadSettings(arrival: .open(.constant(rate: 1)), duration: 10)

@@ -40,6 +40,7 @@ extension Scheduler {
     mutating func evict(_ slot: Int) {
         for cell in slots[slot].cells { pool.drop(cell) }
         if slots[slot].computed > 0 { operations.append(.remove(sequence: Int32(slot), from: 0)) }
+        prefixes.remove(slot)
         slots[slot].cells.removeAll(keepingCapacity: true)
         slots[slot].tokens.removeAll(keepingCapacity: true)
         slots[slot].computed = 0
@@ -80,12 +81,15 @@ extension Scheduler {
     private func longestPrefix(of tokens: [UInt32]) -> (slot: Int, count: Int)? {
         guard settings.retainedCells > 0 else { return nil }
         var best: (slot: Int, count: Int)?
-        for slot in slots.indices where slots[slot].state != .free {
+        for slot in prefixes.slots(beginningAs: tokens) {
             let limit = min(slots[slot].computed, tokens.count - 1)
-            guard limit > best?.count ?? settings.minimumSharedTokens - 1 else { continue }
+            guard limit >= best?.count ?? settings.minimumSharedTokens else { continue }
             var count = 0
             while count < limit, tokens[count] == slots[slot].tokens[count] { count += 1 }
-            if count > best?.count ?? settings.minimumSharedTokens - 1 { best = (slot, count) }
+            guard count >= settings.minimumSharedTokens else { continue }
+            // Of equals the first, so that the choice does not depend on the index's order.
+            if let known = best, count < known.count || (count == known.count && slot > known.slot) { continue }
+            best = (slot, count)
         }
         return best
     }
@@ -165,6 +169,7 @@ extension Scheduler {
             work.cachedTokens = shared
         }
         slots[slot].tokens = tokens
+        if settings.retainedCells > 0 { prefixes.note(slot, beginningAs: tokens) }
         slots[slot].computed = shared
         slots[slot].state = .running
         slots[slot].isDecoding = false

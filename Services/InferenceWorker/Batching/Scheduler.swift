@@ -19,6 +19,8 @@ public struct Scheduler: Sendable {
     var free: [Int]
     /// Slots of finished requests, the least recently used first; some stand in it no more, or again later.
     var retained = RetentionOrder()
+    /// Slots that hold something, by how their tokens begin.
+    var prefixes: PrefixIndex
     /// The oldest first.
     var waiting: [WaitingWork] = []
     var pool: CellPool
@@ -37,6 +39,7 @@ public struct Scheduler: Sendable {
     public init(_ settings: SchedulerSettings) {
         self.settings = settings.normalized()
         slots = Array(repeating: SequenceSlot(), count: self.settings.maximumSequences)
+        prefixes = PrefixIndex(slots: self.settings.maximumSequences, length: self.settings.minimumSharedTokens)
         free = Array((0..<self.settings.maximumSequences).reversed())
         pool = CellPool(count: self.settings.contextCells)
     }

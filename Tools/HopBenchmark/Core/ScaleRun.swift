@@ -28,7 +28,7 @@ public struct ScaleRun {
         guard !settings.streams.isEmpty else { return [] }
         let cluster = try BenchCluster(
             ClusterShape(
-                programs: settings.programs, slots: max(1024, settings.streams.max() ?? 0),
+                programs: settings.programs, slots: 1024,
                 hasAccounting: hasAccounting))
         defer { cluster.stop() }
         let model = try await awaitLine(cluster)

@@ -4,7 +4,7 @@ public struct RatePoint: Equatable, Sendable {
     public var rate: Double
     /// Requests a second that were due in the step's window, cancelled ones left out.
     public var offered: Double
-    /// Complete answers a second in the window.
+    /// Complete answers a second in the window, moved on by the median latency.
     public var achieved: Double
     /// Share of the requests that met all objectives; nil without objectives.
     public var goodShare: Double?

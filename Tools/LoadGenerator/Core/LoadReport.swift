@@ -165,6 +165,14 @@ public struct LoadReport: Sendable {
     public var requestThroughput: Double { rate(windowCompleted) }
     /// Answer tokens a second.
     public var outputThroughput: Double { rate(windowTokens) }
+    /// Complete answers a second in the window moved on by the median latency: the answers to the requests that began in
+    /// it, where the service keeps up. Of a short window the plain rate depends on how many requests happen to be under
+    /// way at its ends.
+    public var keptRate: Double {
+        let shift = UInt64((latency.percentile(50) ?? 0) * 1e6)
+        let range = (window.lowerBound + shift)...(window.upperBound + shift)
+        return rate(log.records.count { $0.fate == .complete && range.contains($0.endedAt) })
+    }
     /// Prompt and answer tokens a second.
     public var totalThroughput: Double { rate(windowTokens + windowPromptTokens) }
     /// Answers a second that met all objectives; nil without objectives.

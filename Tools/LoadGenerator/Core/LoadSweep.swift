@@ -10,12 +10,15 @@ public struct LoadSweep: Sendable {
 
     /// A rate and what came of it.
     public struct Step: Sendable {
-        public var rate: Double
-        public var report: LoadReport
+        public let rate: Double
+        public let report: LoadReport
+        public let point: RatePoint
 
-        public var point: RatePoint {
-            RatePoint(
-                rate: rate, offered: report.rate(report.judged), achieved: report.requestThroughput,
+        init(rate: Double, report: LoadReport) {
+            self.rate = rate
+            self.report = report
+            point = RatePoint(
+                rate: rate, offered: report.rate(report.judged), achieved: report.keptRate,
                 goodShare: report.goodShare)
         }
     }

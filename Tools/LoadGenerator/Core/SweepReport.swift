@@ -51,7 +51,9 @@ public struct SweepReport: Sendable {
             "knee_throughput": knee.map { $0.achieved as Any } ?? ReportJSON.null,
             "knee_least_achieved_share": Knee.leastAchieved, "knee_least_good_share": Knee.leastGood,
             "steps": steps.map { step in
-                ReportJSON(step.report, ledger: nil).object.merging(["rate": step.rate]) { $1 }
+                ReportJSON(step.report, ledger: nil).object.merging(
+                    ["rate": step.rate, "offered_rate": step.point.offered, "achieved_rate": step.point.achieved]
+                ) { $1 }
             },
         ]
         if let ledger { object["ledger"] = ReportJSON.object(ledger) }

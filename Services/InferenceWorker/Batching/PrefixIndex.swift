@@ -1,0 +1,46 @@
+/// Sequences by a hash of their first tokens, as many as a common prefix must have to be of use: so that a prompt is
+/// compared with those alone that begin as it does.
+struct PrefixIndex: Sendable {
+    private let length: Int
+    private var slotsByKey: [UInt64: [Int]] = [:]
+    private var keyBySlot: [UInt64?]
+
+    init(slots: Int, length: Int) {
+        self.length = length
+        keyBySlot = Array(repeating: nil, count: slots)
+    }
+
+    /// Slots whose tokens may begin as these do, in no particular order.
+    func slots(beginningAs tokens: [UInt32]) -> [Int] {
+        key(of: tokens).flatMap { slotsByKey[$0] } ?? []
+    }
+
+    /// The slot holds these tokens from now on.
+    mutating func note(_ slot: Int, beginningAs tokens: [UInt32]) {
+        let key = key(of: tokens)
+        guard key != keyBySlot[slot] else { return }
+        remove(slot)
+        keyBySlot[slot] = key
+        if let key { slotsByKey[key, default: []].append(slot) }
+    }
+
+    /// The slot holds nothing.
+    mutating func remove(_ slot: Int) {
+        guard let key = keyBySlot[slot] else { return }
+        keyBySlot[slot] = nil
+        guard var slots = slotsByKey.removeValue(forKey: key), let place = slots.firstIndex(of: slot) else { return }
+        slots.swapAt(place, slots.count - 1)
+        slots.removeLast()
+        if !slots.isEmpty { slotsByKey[key] = slots }
+    }
+
+    private func key(of tokens: [UInt32]) -> UInt64? {
+        guard tokens.count >= length else { return nil }
+        var hash: UInt64 = 0x9e37_79b9_7f4a_7c15
+        for token in tokens.prefix(length) {
+            hash = (hash ^ UInt64(token)) &* 0xbf58_476d_1ce4_e5b9
+            hash ^= hash >> 31
+        }
+        return hash
+    }
+}
