@@ -34,8 +34,8 @@ import Wire
             let floor = try pair.runFloor(round, down: sizes.down, up: sizes.up)
             for result in [hop, floor] {
                 #expect(result.samples.count == 50)
-                #expect(result.samples.allSatisfy { $0 > 0 && $0 <= result.elapsed })
-                #expect(result.processor > 0)
+                #expect(result.samples.allSatisfy { $0 > 0 && $0 <= result.elapsed }, "\(result)")
+                #expect(result.processor > 0, "\(result)")
             }
         }
         await pair.close()

@@ -199,11 +199,11 @@ int cf_caller_run(cf_caller *caller, const cf_round *round, uint64_t *samples, c
     uint32_t begun = 0;
     uint64_t started = 0, now = 0;
     for (uint32_t ended = 0; ended < total && result == 0; ended++) {
-        if (ended == round->warmup) started = cf_now();
         // Answers come in the order of their requests: a ring of send times is enough.
         while (begun < total && begun - ended < window && result == 0) {
             cf_pause(round->pause_us);
             sent[begun % window] = cf_now();
+            if (begun == round->warmup) started = sent[begun % window];
             result = send_request(caller, request, round->down);
             begun++;
         }

@@ -18,6 +18,8 @@ actor HopCaller {
     private var begun = 0
     private var ended = 0
     private var startedAt: UInt64 = 0
+    /// When the last answer was there.
+    private var endedAt: UInt64 = 0
     private var sentAt: [UInt64] = []
     private var samples: [UInt64] = []
     private var nextWork: UInt64 = 0
@@ -77,15 +79,20 @@ actor HopCaller {
         perform()
     }
 
-    /// With a pause the reactor's tick sends the next request.
+    /// With a pause the reactor's tick sends the next request, once the pause is over.
     private func setPause(_ microseconds: UInt32) {
-        let every = microseconds > 0 ? UInt64(microseconds) * 1000 : 20_000_000
+        let every: UInt64 = microseconds > 0 ? 1_000_000 : 20_000_000
         reactor.setTick(every: every) { [weak self] in self?.assumeIsolated { $0.tick() } }
     }
 
     private func tick() {
-        link.dispatcher.tick(MonotonicClock.now())
-        if let round, round.pauseMicroseconds > 0, begun == ended, begun < round.warmup + round.count { send(round) }
+        let now = MonotonicClock.now()
+        link.dispatcher.tick(now)
+        if let round, round.pauseMicroseconds > 0, begun == ended, begun < round.warmup + round.count,
+            now >= endedAt + UInt64(round.pauseMicroseconds) * 1000
+        {
+            send(round)
+        }
         perform()
     }
 
@@ -127,6 +134,7 @@ actor HopCaller {
         // Leases end in the order in which they began: there is one peer, and it answers in order.
         if ended >= round.warmup { samples.append(now - sentAt[ended % round.window]) }
         ended += 1
+        endedAt = now
         if ended == round.warmup + round.count {
             self.round = nil
             waiter?.resume(returning: .success(ExchangeResult(samples: samples, elapsed: now - startedAt)))
