@@ -10,7 +10,7 @@ struct PrefixIndex: Sendable {
         keyBySlot = Array(repeating: nil, count: slots)
     }
 
-    /// Slots whose tokens may begin as these do, in no particular order.
+    /// Slots whose tokens may begin as these do, ascending.
     func slots(beginningAs tokens: [UInt32]) -> [Int] {
         key(of: tokens).flatMap { slotsByKey[$0] } ?? []
     }
@@ -21,17 +21,17 @@ struct PrefixIndex: Sendable {
         guard key != keyBySlot[slot] else { return }
         remove(slot)
         keyBySlot[slot] = key
-        if let key { slotsByKey[key, default: []].append(slot) }
+        guard let key else { return }
+        let place = slotsByKey[key]?.firstIndex { $0 > slot } ?? slotsByKey[key]?.count ?? 0
+        slotsByKey[key, default: []].insert(slot, at: place)
     }
 
     /// The slot holds nothing.
     mutating func remove(_ slot: Int) {
         guard let key = keyBySlot[slot] else { return }
         keyBySlot[slot] = nil
-        guard var slots = slotsByKey.removeValue(forKey: key), let place = slots.firstIndex(of: slot) else { return }
-        slots.swapAt(place, slots.count - 1)
-        slots.removeLast()
-        if !slots.isEmpty { slotsByKey[key] = slots }
+        slotsByKey[key]?.removeAll { $0 == slot }
+        if slotsByKey[key]?.isEmpty == true { slotsByKey[key] = nil }
     }
 
     private func key(of tokens: [UInt32]) -> UInt64? {

@@ -83,13 +83,11 @@ extension Scheduler {
         var best: (slot: Int, count: Int)?
         for slot in prefixes.slots(beginningAs: tokens) {
             let limit = min(slots[slot].computed, tokens.count - 1)
-            guard limit >= best?.count ?? settings.minimumSharedTokens else { continue }
+            guard limit > best?.count ?? settings.minimumSharedTokens - 1 else { continue }
+            let held = slots[slot].tokens
             var count = 0
-            while count < limit, tokens[count] == slots[slot].tokens[count] { count += 1 }
-            guard count >= settings.minimumSharedTokens else { continue }
-            // Of equals the first, so that the choice does not depend on the index's order.
-            if let known = best, count < known.count || (count == known.count && slot > known.slot) { continue }
-            best = (slot, count)
+            while count < limit, tokens[count] == held[count] { count += 1 }
+            if count > best?.count ?? settings.minimumSharedTokens - 1 { best = (slot, count) }
         }
         return best
     }
