@@ -125,7 +125,8 @@ private final class Folder {
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
-    /// Makes every service a script that runs `body`, writes its ports, and lives until it is told otherwise.
+    /// Makes every service a script that runs `body`, writes its ports, and lives until it is told otherwise or the
+    /// folder is gone.
     func install(_ body: String) throws {
         let script = """
             #!/bin/bash
@@ -133,7 +134,7 @@ private final class Folder {
             while (($#)); do [[ $1 == --ports-file ]] && file=$2; shift; done
             echo "{\\"pid\\":$$,\\"endpoints\\":{\\"ledger-link\\":\\"tcp://127.0.0.1:1\\"}}" > "$file.new"
             mv "$file.new" "$file"
-            while true; do read -r -t 0.05 < <(:) || :; done
+            while [[ -d '\(path)' ]]; do read -r -t 0.05 < <(:) || :; done
             """
         for program in ServiceProgram.allCases {
             let file = programs + "/" + program.rawValue

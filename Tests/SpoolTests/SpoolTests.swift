@@ -59,6 +59,28 @@ import Wire
         #expect(try spool.unacknowledged(from: 1, limit: 10) == RecordBatch(first: 1, events: events(1...4)))
     }
 
+    @Test func whatAKilledOwnerLeavesIsReadToItsLastRecord() throws {
+        var living = try Spool(directory: directory.path, instance: "ingest", epoch: 7)
+        let left = try TemporaryDirectory()
+        // Its file as it stands at the kill: not cut off behind the last record.
+        for number in 1...40 {
+            try living.append([event(number)])
+            let name = try #require(try directory.files().first)
+            let bytes = try Data(contentsOf: URL(fileURLWithPath: directory.path + "/" + name))
+            #expect(bytes.last == 0)
+            try bytes.write(to: URL(fileURLWithPath: left.path + "/" + name))
+            var spool = try adopted(in: left)
+            #expect(spool.last == UInt64(number))
+            #expect(spool.tornBytes == 0 && spool.damagedRecords == 0)
+            let batch = try spool.unacknowledged(from: 1, limit: 100)
+            #expect(batch == RecordBatch(first: 1, events: events(1...number)))
+            try spool.acknowledge(through: .max)
+            try spool.close()
+        }
+        try living.acknowledge(through: .max)
+        try living.close()
+    }
+
     @Test func aTornTailIsToleratedAtEveryByte() throws {
         do {
             var spool = try Spool(directory: directory.path, instance: "ingest", epoch: 7)

@@ -55,10 +55,13 @@ public final class EngineRunner: Sendable {
     /// Hands everything back, then ends the thread and frees the engine.
     public func stop() { send(.stop) }
 
-    /// Blocks until the thread has ended.
-    public func waitUntilStopped() {
-        stopped.wait()
+    /// Blocks until the thread has ended; false when it has not within the time, since its engine hangs in a step.
+    @discardableResult
+    public func waitUntilStopped(seconds: Double = .infinity) -> Bool {
+        let end: DispatchTime = seconds.isFinite ? .now() + seconds : .distantFuture
+        guard stopped.wait(timeout: end) == .success else { return false }
         stopped.signal()
+        return true
     }
 
     /// When the last step ended, on the runner's clock; 0 before the first.

@@ -136,7 +136,9 @@ enum Main {
                 StationRun(start: { await loop.start() }, drain: { await loop.drain(boundSeconds: drainSeconds) }),
             ], logger: logger)
         runner.stop()
-        runner.waitUntilStopped()
+        if !runner.waitUntilStopped(seconds: 5) {
+            logger.error("the engine hangs in a step; the process ends without it")
+        }
         return status
     }
 

@@ -22,6 +22,7 @@ struct IngestSettings {
     var keys: APIKeys?
     var admission: Int
     var waiting: UInt64
+    var heldBytes: Int
     var bodyLimit: Int
 
     init(_ reader: inout SettingsReader) {
@@ -44,6 +45,9 @@ struct IngestSettings {
         waiting = reader.nanoseconds(
             "waiting", default: .seconds(60), in: .milliseconds(100)...Duration.seconds(86_400),
             help: "How long a request may wait for a tokenizer before it fails as unavailable.")
+        heldBytes = reader.bytes(
+            "held-bytes", default: 1 << 30, in: (1 << 20)...(1 << 40),
+            help: "Bytes of prompts to hold at once; beyond them clients are told to retry later.")
         bodyLimit = reader.bytes(
             "body-limit", default: 8 << 20, in: 1024...(16 << 20), help: "Largest HTTP request body.")
         guard let path else { return }
@@ -90,7 +94,8 @@ enum Main {
         let loop = try IngestLoop(
             IngestConfiguration(
                 name: settings.station.name, clientDoor: settings.clientDoor, tokenizerLink: settings.tokenizerLink,
-                admission: settings.admission, waitingNanoseconds: settings.waiting, line: settings.station.line),
+                admission: settings.admission, heldBytes: settings.heldBytes, waitingNanoseconds: settings.waiting,
+                line: settings.station.line),
             station: station, ledger: ledger,
             tenantOfKey: { key in
                 guard let keys else { return openTenant }

@@ -94,9 +94,13 @@ public struct DoorRequestID: Hashable, Sendable {
         self.low = low
     }
 
-    /// A random one, never all zero.
-    public static func random(using generator: inout some RandomNumberGenerator) -> DoorRequestID {
-        DoorRequestID(high: generator.next() | 1, low: generator.next())
+    /// A new one, as a UUID of version 7 (RFC 9562): those of one time stand together in the ledger's indexes.
+    /// - Parameter milliseconds: Since 1970.
+    public static func new(
+        milliseconds: UInt64, using generator: inout some RandomNumberGenerator
+    ) -> DoorRequestID {
+        DoorRequestID(
+            high: milliseconds << 16 | 0x7000 | generator.next() & 0x0fff, low: 1 << 63 | generator.next() >> 2)
     }
 }
 

@@ -23,7 +23,7 @@ public struct DoorConfiguration: Sendable {
     /// An id for a request that brought none.
     public var makeID: @Sendable () -> DoorRequestID = {
         var generator = SystemRandomNumberGenerator()
-        return .random(using: &generator)
+        return .new(milliseconds: UInt64(Date().timeIntervalSince1970 * 1000), using: &generator)
     }
 
     public init(address: DoorAddress, keys: APIKeys? = nil) {
