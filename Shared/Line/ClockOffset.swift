@@ -1,3 +1,5 @@
+public import Wire
+
 /// The difference between a peer's clock and our own, from the four timestamps of heartbeats.
 ///
 /// A heartbeat leaves at t₁ (own clock), arrives at t₂ and is answered at t₃ (peer's clock), and the answer arrives at
@@ -51,4 +53,17 @@ public struct ClockOffset: Equatable, Sendable {
 
     /// A time on the peer's clock, told on our own; the same number before the first sample.
     public func own(_ peerTime: UInt64) -> UInt64 { peerTime &- UInt64(bitPattern: best.offset) }
+}
+
+extension HopRecord {
+    /// The same stamps on our own clock, with the estimate's uncertainty added to theirs.
+    /// - Parameter clock: That of the peer which sent the record.
+    public func told(by clock: ClockOffset) -> HopRecord {
+        var own = self
+        own.receivedAt = clock.own(receivedAt)
+        own.begunAt = clock.own(begunAt)
+        own.sentAt = clock.own(sentAt)
+        own.uncertainty = UInt16(clamping: UInt64(uncertainty) + (clock.uncertainty ?? 0) / 1000)
+        return own
+    }
 }

@@ -1,7 +1,13 @@
+public import Line
+public import Transport
 public import Wire
 
 /// A frame's content that rows are put into.
 public protocol RowBatch {
+    /// The tray's number in its session.
+    var tray: UInt64 { get set }
+    /// Writes the frame that the station above takes.
+    func write(into frame: inout FrameBuffer, session: UInt32)
     /// Empties it and keeps its memory.
     mutating func clear()
 }
@@ -39,6 +45,8 @@ public final class RowTray<Source: RowSource> {
     /// False once the session has ended: then nothing gathers.
     public private(set) var isOpen = true
     @usableFromInline var waiting: [Source] = []
+    /// Works whose last row `fill` put into the batch.
+    @usableFromInline var ended: [UInt64] = []
 
     public init(link: UInt32, session: UInt32) {
         self.link = link
@@ -64,20 +72,19 @@ public final class RowTray<Source: RowSource> {
     }
 
     /// Replaces the batch's content by as many rows as a frame holds, in the order in which their requests came.
-    /// - Parameters:
-    ///   - sentAt: When the frame goes.
-    ///   - onEnded: Called with the work of each row that was its request's last.
+    /// - Parameter sentAt: When the frame goes.
     @inlinable
-    public func fill(_ batch: inout Source.Batch, sentAt: UInt64, onEnded: (UInt64) -> Void) {
+    public func fill(_ batch: inout Source.Batch, sentAt: UInt64) {
         batch.clear()
+        ended.removeAll(keepingCapacity: true)
         var taken = 0
-        filling: while taken < waiting.count {
+        while taken < waiting.count {
             let source = waiting[taken]
             guard source.fits(batch) else { break }
             switch source.takeRow(into: &batch, sentAt: sentAt) {
             case .more: continue
             case .taken: break
-            case .ended: onEnded(source.work)
+            case .ended: ended.append(source.work)
             }
             source.isListed = false
             taken += 1
@@ -90,7 +97,28 @@ public final class RowTray<Source: RowSource> {
     }
 }
 
+extension LowerLinks {
+    /// Sends what waits in the tray and the window lets through; works whose last row went have ended.
+    /// - Parameters:
+    ///   - batch: Memory for the rows.
+    ///   - frame: Memory for the frame.
+    @inlinable
+    public func flush<Source>(
+        _ tray: RowTray<Source>, through batch: inout Source.Batch, frame: inout FrameBuffer
+    ) {
+        while !tray.isEmpty, let number = side.trayToSend(on: tray.link) {
+            tray.fill(&batch, sentAt: MonotonicClock.now())
+            batch.tray = number
+            batch.write(into: &frame, session: tray.session)
+            send(&frame, on: tray.link, session: tray.session)
+            for work in tray.ended { side.ended(work) }
+        }
+    }
+}
+
 extension TokenBatch: RowBatch {
+    public func write(into frame: inout FrameBuffer, session: UInt32) { encode(into: &frame, session: session) }
+
     public mutating func clear() {
         rows.removeAll(keepingCapacity: true)
         tokens.removeAll(keepingCapacity: true)
@@ -99,6 +127,10 @@ extension TokenBatch: RowBatch {
 }
 
 extension TextBatch: RowBatch {
+    public func write(into frame: inout FrameBuffer, session: UInt32) {
+        encode(kind: .textBatch, into: &frame, session: session)
+    }
+
     public mutating func clear() {
         rows.removeAll(keepingCapacity: true)
         tokens.removeAll(keepingCapacity: true)

@@ -37,8 +37,6 @@ public actor WorkerLoop: DiallingStation {
     private var generateFrame = Generate()
     private var tokenBatch = TokenBatch()
     private var frame = FrameBuffer(capacity: 4096)
-    /// Works whose last row is in the tray that is being sent: their slots are free once it is.
-    private var ended: [UInt64] = []
     private var drained: [CheckedContinuation<Void, Never>] = []
     private var isDrained = false
 
@@ -94,7 +92,7 @@ public actor WorkerLoop: DiallingStation {
     public var isReady: Bool { tokenizers.side.sessionCount > 0 }
 
     /// Requests held now.
-    public var heldCount: Int { requests.count }
+    var heldCount: Int { requests.count }
 
     // MARK: From above
 
@@ -113,6 +111,7 @@ public actor WorkerLoop: DiallingStation {
     }
 
     private func take(_ generate: Generate, on link: UInt32, now: UInt64) {
+        // Credit is granted after the session's beginning was handled: whoever keeps to it finds a tray here.
         guard let tray = trays[link],
             case .accepted(let work) = tokenizers.side.accept(generate.handle, on: link, now: now)
         else { return }
@@ -230,19 +229,6 @@ public actor WorkerLoop: DiallingStation {
     }
 
     private func flushTrays() {
-        for tray in trays.values { flush(tray) }
-    }
-
-    /// Sends what the window lets through.
-    private func flush(_ tray: RowTray<WorkerRequest>) {
-        while !tray.isEmpty, let number = tokenizers.side.trayToSend(on: tray.link) {
-            let now = MonotonicClock.now()
-            tokenBatch.tray = number
-            tray.fill(&tokenBatch, sentAt: now) { ended.append($0) }
-            tokenBatch.encode(into: &frame, session: tray.session)
-            tokenizers.send(&frame, on: tray.link, session: tray.session)
-            for work in ended { tokenizers.side.ended(work) }
-            ended.removeAll(keepingCapacity: true)
-        }
+        for tray in trays.values { tokenizers.flush(tray, through: &tokenBatch, frame: &frame) }
     }
 }

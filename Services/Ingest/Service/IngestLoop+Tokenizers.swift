@@ -152,15 +152,3 @@ extension IngestLoop {
         }
     }
 }
-
-extension HopRecord {
-    /// The same stamps on our own clock.
-    func told(by clock: ClockOffset) -> HopRecord {
-        var own = self
-        own.receivedAt = clock.own(receivedAt)
-        own.begunAt = clock.own(begunAt)
-        own.sentAt = clock.own(sentAt)
-        own.uncertainty = UInt16(clamping: UInt64(uncertainty) + (clock.uncertainty ?? 0) / 1000)
-        return own
-    }
-}

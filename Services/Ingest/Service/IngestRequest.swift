@@ -173,7 +173,7 @@ final class ClientOutlet {
     /// Puts what waits into the batch, as the next output; false when nothing waits.
     func fill(_ batch: inout TextBatch, sentAt: UInt64) -> Bool {
         guard !tray.isEmpty || !refusals.isEmpty else { return false }
-        tray.fill(&batch, sentAt: sentAt) { _ in }
+        tray.fill(&batch, sentAt: sentAt)
         var taken = 0
         for refusal in refusals {
             guard batch.hasRoom(tokens: 0, bytes: refusal.message.utf8.count) else { break }

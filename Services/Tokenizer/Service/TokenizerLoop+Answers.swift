@@ -36,7 +36,12 @@ extension TokenizerLoop {
         stream.answer.finish(into: &stream.pendingText)
         var end = AnswerEnd(finish: finish, status: row.status, receivedAt: now)
         if stream.wantsHops {
-            end.hops = told(cursor.records(of: row.handle, in: hops), stream, workers.dispatcher.clock(of: session))
+            let clock = workers.dispatcher.clock(of: session)
+            end.hops = cursor.records(of: row.handle, in: hops).map { hop in
+                var own = hop.told(by: clock)
+                own.handle = stream.handle
+                return own
+            }
         }
         conclude(stream, end)
         // Otherwise by a stop string that the worker does not know of.
@@ -65,34 +70,7 @@ extension TokenizerLoop {
         stream.tray.list(stream)
     }
 
-    /// The same records with ingest's handle and on our own clock.
-    private func told(
-        _ hops: ArraySlice<HopRecord>, _ stream: AnswerStream, _ clock: ClockOffset
-    ) -> [HopRecord] {
-        hops.map { hop in
-            var own = hop
-            own.handle = stream.handle
-            own.receivedAt = clock.own(hop.receivedAt)
-            own.begunAt = clock.own(hop.begunAt)
-            own.sentAt = clock.own(hop.sentAt)
-            own.uncertainty = UInt16(clamping: UInt64(hop.uncertainty) + (clock.uncertainty ?? 0) / 1000)
-            return own
-        }
-    }
-
     func flushTrays() {
-        for tray in trays.values { flush(tray) }
-    }
-
-    /// Sends what the window lets through.
-    private func flush(_ tray: RowTray<AnswerStream>) {
-        while !tray.isEmpty, let number = ingests.side.trayToSend(on: tray.link) {
-            textBatch.tray = number
-            tray.fill(&textBatch, sentAt: MonotonicClock.now()) { ended.append($0) }
-            textBatch.encode(kind: .textBatch, into: &frame, session: tray.session)
-            ingests.send(&frame, on: tray.link, session: tray.session)
-            for work in ended { ingests.side.ended(work) }
-            ended.removeAll(keepingCapacity: true)
-        }
+        for tray in trays.values { ingests.flush(tray, through: &textBatch, frame: &frame) }
     }
 }

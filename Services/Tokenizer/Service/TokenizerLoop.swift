@@ -42,8 +42,6 @@ public actor TokenizerLoop: DiallingStation {
     var tokenBatch = TokenBatch()
     var textBatch = TextBatch()
     var frame = FrameBuffer(capacity: 4096)
-    /// Works whose last row is in the tray that is being sent: their slots are free once it is.
-    var ended: [UInt64] = []
     /// Workers with a session, and those whose leases are just being told as lost.
     var workerPeers: [UInt64: PeerInfo] = [:]
     var probes: [UInt64: (link: UInt32, number: UInt64)] = [:]
@@ -154,6 +152,7 @@ public actor TokenizerLoop: DiallingStation {
     }
 
     private func take(_ encode: Encode, on link: UInt32, now: UInt64) {
+        // Credit is granted after the session's beginning was handled: whoever keeps to it finds a tray here.
         guard let tray = trays[link],
             case .accepted(let work) = ingests.side.accept(encode.handle, on: link, now: now)
         else { return }
