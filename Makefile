@@ -24,6 +24,8 @@ demo: release ## Start four services on loopback, send real prompts, show answer
 
 test: setup test-unit test-integration ## Every test but the containers'
 
+# A crash is told in few lines, so that it stands at the end of a log.
+test-unit: export SWIFT_BACKTRACE ?= threads=crashed,registers=none,images=none,limit=12
 test-unit: setup
 	swift test --parallel
 

@@ -1,3 +1,5 @@
+import Foundation
+import Glibc
 import Testing
 
 @testable import HopBenchmark
@@ -64,8 +66,20 @@ import Testing
         let info = "processor\t: 0\nmodel name\t: Some CPU @ 2: 3 GHz\nflags\t\t: fpu hypervisor\n"
         #expect(Machine.field("model name", in: info) == "Some CPU @ 2: 3 GHz")
         #expect(Machine.field("bogomips", in: info) == nil)
-        #expect(ProcessorTime.running("123456789 42 7\n") == 123_456_789)
-        #expect(ProcessorTime.running("") == nil)
-        #expect(ProcessorTime.own > 0)
+    }
+
+    @Test func processorTimeOutlivesThreads() async throws {
+        let before = try ProcessorTime.own()
+        let burnt = await withCheckedContinuation { continuation in
+            Thread.detachNewThread {
+                var spent = timespec()
+                repeat { _ = unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent) } while spent.tv_nsec < 20_000_000
+                continuation.resume(returning: UInt64(spent.tv_nsec))
+            }
+        }
+        // The thread may still be ending; whether it is in the list of threads or not, its time counts.
+        #expect(try ProcessorTime.own() >= before + burnt)
+        // One more than the greatest that Linux gives.
+        #expect(throws: BenchError.self) { try ProcessorTime.nanoseconds(of: 4_194_305) }
     }
 }

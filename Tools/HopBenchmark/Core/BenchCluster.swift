@@ -82,11 +82,11 @@ final class BenchCluster {
     }
 
     /// Processor nanoseconds of each kind of service.
-    func processorTime() -> [String: UInt64] {
+    func processorTime() throws(BenchError) -> [String: UInt64] {
         var times: [String: UInt64] = [:]
         for service in services {
             let program = String(service.name.split(separator: ".")[0])
-            times[program, default: 0] += ProcessorTime.nanoseconds(of: service.pid)
+            times[program, default: 0] += try ProcessorTime.nanoseconds(of: service.pid)
         }
         return times
     }

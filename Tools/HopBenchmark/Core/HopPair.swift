@@ -107,21 +107,23 @@ final class HopPair {
     }
 
     func runHop(_ round: ExchangeRound) async throws(BenchError) -> ExchangeResult {
-        let before = processor(with: hopProcess)
+        let before = try processor(with: hopProcess)
         var result = try await caller.run(round)
-        result.processor = processor(with: hopProcess) - before
+        result.processor = try processor(with: hopProcess) - before
         return result
     }
 
     func runFloor(_ round: ExchangeRound, down: Int, up: Int) throws(BenchError) -> ExchangeResult {
-        let before = processor(with: floorProcess)
+        let before = try processor(with: floorProcess)
         var result = try floor.run(round, down: down, up: up)
-        result.processor = processor(with: floorProcess) - before
+        result.processor = try processor(with: floorProcess) - before
         return result
     }
 
-    private func processor(with other: Int32?) -> UInt64 {
-        ProcessorTime.own + (other.map { ProcessorTime.nanoseconds(of: $0) } ?? 0)
+    private func processor(with other: Int32?) throws(BenchError) -> UInt64 {
+        let own = try ProcessorTime.own()
+        guard let other else { return own }
+        return try own + ProcessorTime.nanoseconds(of: other)
     }
 
     func close() async {

@@ -1,21 +1,20 @@
-import Foundation
+import Glibc
 
-/// What processes have used of the processors, by the scheduler's own account.
+/// What processes have used of the processors, by the clocks that the kernel keeps of them.
 enum ProcessorTime {
-    /// Nanoseconds that all threads of a process have run; threads that are gone are not in it.
-    static func nanoseconds(of pid: Int32) -> UInt64 {
-        let tasks = "/proc/\(pid)/task"
-        let threads = (try? FileManager.default.contentsOfDirectory(atPath: tasks)) ?? []
-        return threads.reduce(0) { sum, thread in
-            guard let data = FileManager.default.contents(atPath: "\(tasks)/\(thread)/schedstat") else { return sum }
-            return sum + (running(String(decoding: data, as: UTF8.self)) ?? 0)
+    /// Nanoseconds that all threads of a process have run, also those that are gone (`clock_getcpuclockid(3)`). It
+    /// never goes back while the process lives.
+    ///
+    /// - Throws: `.process` when there is no such process.
+    static func nanoseconds(of pid: Int32) throws(BenchError) -> UInt64 {
+        var clock = clockid_t()
+        var time = timespec()
+        guard unsafe clock_getcpuclockid(pid, &clock) == 0, unsafe clock_gettime(clock, &time) == 0 else {
+            throw .process("process \(pid) is gone, and with it the account of its processor time")
         }
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 
-    /// The first number of a `schedstat`.
-    static func running(_ schedstat: String) -> UInt64? {
-        schedstat.split(separator: " ").first.flatMap { UInt64($0) }
-    }
-
-    static var own: UInt64 { nanoseconds(of: ProcessInfo.processInfo.processIdentifier) }
+    /// That of this process.
+    static func own() throws(BenchError) -> UInt64 { try nanoseconds(of: getpid()) }
 }

@@ -77,13 +77,13 @@ public struct ScaleRun {
         var failures = 0
         for number in 0..<settings.rounds {
             onRound(number + 1)
-            let before = cluster.processorTime()
+            let before = try cluster.processorTime()
             let result = try load()
             rates.append(result.tokensPerSecond)
             failures += result.failures
             guard result.tokens > 0 else { continue }
-            for (service, after) in cluster.processorTime() {
-                let used = Double(after - min(after, before[service, default: 0]))
+            for (service, after) in try cluster.processorTime() {
+                let used = Double(after - before[service, default: 0])
                 costs[service, default: []].append(used / 1e9 / result.tokens * 1e6)
             }
         }
