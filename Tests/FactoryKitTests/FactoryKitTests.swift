@@ -125,8 +125,8 @@ private final class Folder {
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
-    /// Makes every service a script that runs `body`, writes its ports, and lives until it is told otherwise or the
-    /// folder is gone.
+    /// Makes every service a script that runs `body`, writes its ports, and lives until it is told otherwise, the
+    /// folder is gone, or this process is.
     func install(_ body: String) throws {
         let script = """
             #!/bin/bash
@@ -134,7 +134,8 @@ private final class Folder {
             while (($#)); do [[ $1 == --ports-file ]] && file=$2; shift; done
             echo "{\\"pid\\":$$,\\"endpoints\\":{\\"ledger-link\\":\\"tcp://127.0.0.1:1\\"}}" > "$file.new"
             mv "$file.new" "$file"
-            while [[ -d '\(path)' ]]; do read -r -t 0.05 < <(:) || :; done
+            exec {never}<> <(:)
+            while [[ -d '\(path)' ]] && kill -0 \(ProcessInfo.processInfo.processIdentifier) 2>/dev/null; do read -r -t 0.05 -u "$never" || :; done
             """
         for program in ServiceProgram.allCases {
             let file = programs + "/" + program.rawValue
