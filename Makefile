@@ -5,7 +5,7 @@ SHELL := /bin/bash
 BUILD := swift build
 RELEASE := $(BUILD) -c release
 
-.PHONY: help setup build release demo test test-unit test-integration test-compose lint format bench-engine bench-codec bench-grpc bench-hop bench-line bench-scale bench-guard bench-compose fuzz clean
+.PHONY: help setup build release demo test test-unit test-integration test-compose test-cuda-image lint format bench-engine bench-codec bench-grpc bench-hop bench-line bench-scale bench-guard bench-compose fuzz clean
 
 help: ## Show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,16 +24,20 @@ demo: release ## Start four services on loopback, send real prompts, show answer
 
 test: setup test-unit test-integration ## Every test but the containers'
 
-# A crash is told in few lines, so that it stands at the end of a log.
+# A crash is told in few lines, and what failed is told again at the end, where whoever sees only that finds it.
 test-unit: export SWIFT_BACKTRACE ?= threads=crashed,registers=none,images=none,limit=12
 test-unit: setup
-	swift test --parallel
+	@mkdir -p .build; set -o pipefail; swift test --parallel 2>&1 | tee .build/unit-tests.log || \
+	  { grep -E 'recorded an issue|^✘|crashed:|error:' .build/unit-tests.log | tail -n 20; exit 1; }
 
 test-integration: release
 	scripts/test-integration.sh
 
 test-compose: ## The container test; needs only a Docker engine at DOCKER_HOST
 	scripts/test-compose.sh
+
+test-cuda-image: ## The CUDA image: builds it (an hour), looks at its backend, serves; needs only a Docker engine
+	scripts/test-cuda-image.sh
 
 lint: ## Check the format
 	swift format lint --strict --recursive --parallel Package.swift Shared Services Tools Tests Benchmarks/Package.swift Benchmarks/Sources
