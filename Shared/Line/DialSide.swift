@@ -65,6 +65,9 @@ public struct DialSide: Sendable {
     public internal(set) var heldCount = 0
     public internal(set) var isDraining = false
     public internal(set) var counters = LineCounters()
+    /// Whether a tick may have something to do before a link changes or a frame comes: a hello, or credit that gathers.
+    /// As of the last `next()` that gave nil.
+    public private(set) var awaitsTick = false
 
     var links: [LinkState] = []
     var linksMade: UInt32 = 0
@@ -104,7 +107,10 @@ public struct DialSide: Sendable {
     public mutating func next() -> Action? {
         while true {
             if actions.isEmpty { settle() }
-            guard let action = actions.popFirst() else { return nil }
+            guard let action = actions.popFirst() else {
+                awaitsTick = isWithholding || isGreeting
+                return nil
+            }
             switch action {
             case .control(_, _, .reset), .control(_, _, .hello): return action
             case .control(let link, let session, _):
@@ -121,6 +127,17 @@ public struct DialSide: Sendable {
         guard let index = index(of: link), links[index].isUp, links[index].session == session else { return 0 }
         links[index].outgoing += 1
         return links[index].outgoing
+    }
+
+    /// Whether a hello is due on a link, or may have to be repeated.
+    private var isGreeting: Bool {
+        for index in links.indices where !links[index].isRemoved {
+            switch links[index].phase {
+            case .idle, .greeting: return true
+            case .down, .up: continue
+            }
+        }
+        return false
     }
 
     // MARK: Reads

@@ -7,13 +7,23 @@ public protocol DiallingStation: Actor {
     var log: Logger { get }
     var ledger: LedgerProducer { get }
     var dialling: Dialling { get }
-    /// Called every 20 ms with the monotonic time; the ledger is the protocol's own to tick.
+    /// Nanoseconds between two ticks; those that nothing waits for may be further apart than the usual 20 ms.
+    var tickInterval: UInt64 { get }
+    /// Whether the next tick must come within 20 ms; asked at the end of each turn. The ledger is asked besides.
+    var awaitsTick: Bool { get }
+    /// Called every `tickInterval`, or sooner, with the monotonic time; the ledger is the protocol's own to tick.
     func tick(_ now: UInt64)
     /// Called at the end of each of the reactor's turns.
     func endTurn()
 }
 
 extension DiallingStation {
+    public var tickInterval: UInt64 { Self.shortTick }
+    public var awaitsTick: Bool { false }
+
+    /// Nanoseconds within which a tick comes that something waits for.
+    private static var shortTick: UInt64 { 20_000_000 }
+
     /// Begins to dial the ledger, to tick, and to end turns.
     public func beginTurns() {
         ledger.attach(
@@ -21,7 +31,9 @@ extension DiallingStation {
             onMonitor: { [weak self] link, event in
                 self?.assumeIsolated { $0.ledger.links.handle(event, on: link, now: MonotonicClock.now()) }
             })
-        reactor.setTick(every: 20_000_000) { [weak self] in
+        let shortTick = Self.shortTick
+        let isSparing = tickInterval > shortTick
+        reactor.setTick(every: tickInterval, slack: isSparing ? shortTick / 2 : 0) { [weak self] in
             self?.assumeIsolated { station in
                 let now = MonotonicClock.now()
                 station.tick(now)
@@ -29,7 +41,15 @@ extension DiallingStation {
                 station.resolveLedger(now)
             }
         }
-        reactor.setTurnEnd { [weak self] in self?.assumeIsolated { $0.endTurn() } }
+        // Names wait to be resolved.
+        reactor.bringTick(within: shortTick)
+        reactor.setTurnEnd { [weak self] in
+            self?.assumeIsolated { station in
+                station.endTurn()
+                guard isSparing, station.awaitsTick || station.ledger.awaitsTick else { return }
+                station.reactor.bringTick(within: shortTick)
+            }
+        }
     }
 
     private func resolveLedger(_ now: UInt64) {

@@ -62,6 +62,12 @@ public final class LedgerProducer {
         links.attach(onReadable: onReadable, onMonitor: onMonitor)
     }
 
+    /// Whether the next tick has something to send, or to say.
+    public var awaitsTick: Bool {
+        let hasUnsent = link != nil && next <= spool.last && next - spool.acknowledged <= Self.window
+        return hasUnsent || links.side.awaitsTick
+    }
+
     /// Events that accounting has not acknowledged.
     public var pending: UInt64 { spool.pending }
 

@@ -73,7 +73,7 @@ import Testing
         var attributed: UInt64 = 0
         for expected in requests.values {
             Self.check(expected, replay)
-            attributed += expected.rows.last?.usage.microjoules ?? 0
+            attributed += expected.rows.last?.details?.usage.microjoules ?? 0
         }
         #expect(attributed == energy, replay)
         #expect(scheduler.pool.pinnedCount == 0, replay)
@@ -128,11 +128,13 @@ import Testing
         let made = rows.compactMap(\.token)
         #expect(rows.count(where: { $0.end != nil }) == 1, replay)
         #expect(rows.last?.end != nil, replay)
-        #expect(rows.first?.isFirst == true && rows.dropFirst().allSatisfy { !$0.isFirst }, replay)
+        #expect(rows.first?.details?.isFirst == true, replay)
+        #expect(rows.dropFirst().allSatisfy { $0.details?.isFirst != true }, replay)
+        #expect(rows.dropFirst().dropLast().allSatisfy { $0.details == nil }, replay)
         if expected.cancelledAtStep == nil {
             #expect(made == expected.tokens, replay)
             #expect(rows.last?.end == expected.end, replay)
-            #expect(rows.last?.usage.produced == UInt32(made.count), replay)
+            #expect(rows.last?.details?.usage.produced == UInt32(made.count), replay)
         } else {
             #expect(rows.last?.end == .cancelled, replay)
             #expect(made == Array(expected.tokens.prefix(made.count)), replay)
@@ -140,7 +142,7 @@ import Testing
         for (offset, row) in rows.enumerated() where row.token != nil {
             #expect(row.index == UInt32(expected.request.generatedCount + offset), replay)
         }
-        if let first = rows.first {
+        if let first = rows.first?.details {
             #expect(Int(first.cachedTokens) < max(1, expected.request.tokens.count), replay)
         }
     }

@@ -104,7 +104,7 @@ import Testing
         let step3 = try bench.step()
         #expect(step3 == [1: 1])
         #expect(bench.end(1) == .cancelled)
-        #expect(bench.rows[1]?.last?.usage.produced == 2)
+        #expect(bench.rows[1]?.last?.details?.usage.produced == 2)
     }
 
     @Test("A cancel during a step ends the request with it, and counts the token")
@@ -123,7 +123,7 @@ import Testing
         var rows: [EngineRow] = []
         scheduler.takeRows(into: &rows)
         #expect(rows.map(\.end) == [.cancelled])
-        #expect(rows.first?.usage.produced == 1)
+        #expect(rows.first?.details?.usage.produced == 1)
         let hasStep6 = scheduler.plan(into: &plan)
         #expect(!hasStep6)
     }
@@ -139,7 +139,7 @@ import Testing
         // The last token of an answer is chosen, never computed.
         let step7 = try bench.step()
         #expect(step7 == [0: 4])
-        #expect(bench.rows[2]?.first?.cachedTokens == 24)
+        #expect(bench.rows[2]?.first?.details?.cachedTokens == 24)
         #expect(bench.scheduler.currentLoad.cachedTokens == 24)
     }
 
@@ -151,7 +151,7 @@ import Testing
         try bench.step()
         bench.scheduler.admit(Self.request(2, Self.prompt(30) + [5], most: 50))
         try bench.step()
-        #expect(bench.rows[2]?.first?.cachedTokens == 30)
+        #expect(bench.rows[2]?.first?.details?.cachedTokens == 30)
         // 30 shared, one decoded by the first, one of the second's own.
         #expect(bench.engine.cellsInUse == 32)
         #expect(bench.scheduler.pool.usedCount == 32)
@@ -167,7 +167,7 @@ import Testing
         }
         try bench.runAll()
         #expect(bench.scheduler.currentLoad.preemptions > 0)
-        #expect(bench.rows[1]?.last?.usage.preemptions == 0)
+        #expect(bench.rows[1]?.last?.details?.usage.preemptions == 0)
         for id in 1...4 as ClosedRange<UInt64> {
             var alone = Bench(settings)
             alone.scheduler.admit(Self.request(id, Self.prompt(8, from: UInt32(id)), most: 40))
@@ -204,7 +204,7 @@ import Testing
         bench.scheduler.admit(Self.request(4, Self.prompt(6)))
         try bench.runAll()
         #expect(bench.end(4) == .length)
-        #expect(bench.rows[4]?.first?.cachedTokens == 0)
+        #expect(bench.rows[4]?.first?.details?.cachedTokens == 0)
     }
 
     @Test("Handing back ends all, running and waiting")

@@ -64,7 +64,7 @@ import Testing
                 let own = rows.filter { $0.id == id }
                 #expect(own.compactMap(\.token).count == 7)
                 #expect(own.last?.end == .length)
-                #expect(own.first?.begunAt ?? 0 > 0)
+                #expect(own.first?.details?.begunAt ?? 0 > 0)
             }
         }
         #expect(runner.lastStepAt > 0)

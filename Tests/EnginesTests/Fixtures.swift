@@ -76,8 +76,10 @@ extension LlamaEngine {
                     answers[row.id, default: Answer()].margins.append(result.samples[sample].margin ?? .infinity)
                     sample += 1
                 }
-                answers[row.id, default: Answer()].cachedTokens = row.cachedTokens
-                answers[row.id, default: Answer()].end = row.end
+                if let details = row.details {
+                    answers[row.id, default: Answer()].cachedTokens = details.cachedTokens
+                    answers[row.id, default: Answer()].end = details.end
+                }
                 if row.end != nil, admitted < requests.count {
                     scheduler.admit(requests[admitted])
                     admitted += 1

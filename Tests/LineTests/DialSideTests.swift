@@ -129,6 +129,29 @@ import Wire
         #expect(line.frames(on: link) == [.credit(Count(2))])
     }
 
+    @Test func `A tick is awaited for hellos and for credit that gathers`() {
+        var line = DialHarness(slots: 8)
+        #expect(!line.dial.awaitsTick)
+        let link = line.dial.addLink()
+        line.dial.connected(link, now: line.now)
+        _ = line.dial.next()
+        _ = line.actions()
+        #expect(line.dial.awaitsTick)
+        line.dial.connected(link, now: line.now + 1_000_000_000)
+        line.now += 1_000_000_000
+        line.welcome(link)
+        _ = line.actions()
+        #expect(!line.dial.awaitsTick)
+        let works = (0..<3).map { line.take(1 << 16 | $0, on: link) }
+        _ = line.actions()
+        line.dial.ended(works[0])
+        #expect(line.frames(on: link).isEmpty)
+        #expect(line.dial.awaitsTick)
+        line.dial.tick(line.now)
+        #expect(line.frames(on: link) == [.credit(Count(9))])
+        #expect(!line.dial.awaitsTick)
+    }
+
     @Test func `Work without credit, or with a handle in use, ends the session`() {
         var line = DialHarness(slots: 1)
         let link = line.join()

@@ -123,6 +123,27 @@ private final class Gate: Sendable {
         #expect(ReactorLoop().patience { 1 } == -1)
     }
 
+    @Test func `a tick comes early in a turn that is there anyway, and sooner when asked for`() {
+        let loop = ReactorLoop()
+        let count = Collector<Int>()
+        loop.setTick(every: 100_000_000, slack: 10_000_000, now: 0) { count.append(1) }
+        #expect(loop.patience { 0 } == 100)
+        loop.tick { 89_999_999 }
+        #expect(count.values.isEmpty)
+        loop.tick { 90_000_000 }
+        #expect(count.values.count == 1)
+        #expect(loop.patience { 90_000_000 } == 110)
+        loop.bringTick(within: 20_000_000) { 100_000_000 }
+        #expect(loop.patience { 100_000_000 } == 20)
+        loop.bringTick(within: 20_000_000) { 105_000_000 }
+        #expect(loop.patience { 105_000_000 } == 15)
+        loop.tick { 110_000_000 }
+        #expect(count.values.count == 2)
+        #expect(loop.patience { 110_000_000 } == 110)
+        loop.bringTick(within: 500_000_000) { 110_000_000 }
+        #expect(loop.patience { 110_000_000 } == 110)
+    }
+
     @Test func `the turn's end comes after all that came in`() async {
         let seen = Collector<String>()
         let gate = Gate()

@@ -19,23 +19,45 @@ public enum RequestFailure: Error, Equatable, Sendable {
     case engine(EngineError)
 }
 
-/// One request's part of a step, or its end.
+/// One request's part of a step, or its end. Small, since most rows are a token and nothing else.
 public struct EngineRow: Equatable, Sendable {
     public var id: UInt64
     /// nil in rows that only end a request.
     public var token: UInt32?
     /// Index of the token, counted from the end of the original prompt; without one, how many there are.
     public var index: UInt32
+    /// Of rows that begin or end a request here; nil in all others.
+    public var details: RowDetails?
+
     /// nil: it goes on.
-    public var end: GenerationEnd?
+    public var end: GenerationEnd? { details?.end }
+}
+
+/// What only a request's first and last rows tell.
+public final class RowDetails: Equatable, Sendable {
+    /// nil: it goes on.
+    public let end: GenerationEnd?
     /// The first row of this request here.
-    public var isFirst: Bool
+    public let isFirst: Bool
     /// Tokens of the prompt (resumed ones included) whose keys and values were in the cache when the request began.
-    public var cachedTokens: UInt32
+    public let cachedTokens: UInt32
     /// When its first step began, in the caller's time; 0 if there was none.
-    public var begunAt: UInt64
+    public let begunAt: UInt64
     /// What this attempt made and used, up to now.
-    public var usage: AttemptUsage
+    public let usage: AttemptUsage
+
+    init(end: GenerationEnd?, of work: Work) {
+        self.end = end
+        isFirst = !work.hasRow
+        cachedTokens = UInt32(clamping: work.cachedTokens)
+        begunAt = work.begunAt
+        usage = work.usage
+    }
+
+    public static func == (left: RowDetails, right: RowDetails) -> Bool {
+        left.end == right.end && left.isFirst == right.isFirst && left.cachedTokens == right.cachedTokens
+            && left.begunAt == right.begunAt && left.usage == right.usage
+    }
 }
 
 /// What one request made and used on this engine.

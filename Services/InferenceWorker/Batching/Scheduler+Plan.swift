@@ -8,7 +8,8 @@ extension Scheduler {
         plan.clear()
         planDecodes(into: &plan)
         startWaiting(now: now)
-        planPrompts(into: &plan)
+        if planned.count < running.count { planPrompts(into: &plan) }
+        plannedTokens = plan.tokens.count
         guard !plan.tokens.isEmpty else { return false }
         swap(&plan.operations, &operations)
         return true
@@ -21,8 +22,9 @@ extension Scheduler {
             let slot = running[index]
             if slots[slot].isDecoding {
                 guard let cell = cell(for: slot) else { continue }
-                slots[slot].cells.append(cell)
-                append(1, of: slot, to: &plan)
+                slots[slot].planToken(in: cell, sequence: slot, step: load.steps, to: &plan)
+                planned.append(slot)
+                sampled.append(slot)
             }
             index += 1
         }
@@ -72,7 +74,7 @@ extension Scheduler {
         left -= reserved
         // `running` is in the order of admission, which a stable order keeps among equals.
         prompts.sort {
-            (slots[$0].remaining, slots[$0].work?.arrival ?? 0) < (slots[$1].remaining, slots[$1].work?.arrival ?? 0)
+            (slots[$0].remaining, slots[$0].work.arrival) < (slots[$1].remaining, slots[$1].work.arrival)
         }
         for slot in prompts {
             let ownReserve = slot == oldest ? reserved : 0
@@ -94,19 +96,8 @@ extension Scheduler {
         slots[slot].planned = count
         slots[slot].lastUse = load.steps
         planned.append(slot)
-        if start + count == slots[slot].tokens.count { appendSample(of: slot, to: &plan) }
-    }
-
-    private mutating func appendSample(of slot: Int, to plan: inout StepPlan) {
-        guard let work = slots[slot].work else { return }
-        let historyStart = plan.history.count
-        if work.sampling.hasPenalties { plan.history.append(contentsOf: slots[slot].tokens) }
-        let index = slots[slot].tokens.count - work.promptCount
-        plan.samples.append(
-            SampleRequest(
-                entry: plan.tokens.count - 1, index: UInt32(clamping: index), promptDigest: work.promptDigest,
-                sampling: work.sampling, masksEndOfGeneration: index < work.limits.minimumTokens,
-                history: historyStart..<plan.history.count, promptCount: work.promptCount))
+        guard start + count == slots[slot].tokens.count else { return }
+        slots[slot].planSample(to: &plan)
         sampled.append(slot)
     }
 }

@@ -7,7 +7,6 @@ extension Scheduler {
         for cell in slots[slot].cells { pool.unpin(cell) }
         slots[slot].tokens.removeLast(slots[slot].tokens.count - computed)
         slots[slot].state = .retained
-        slots[slot].work = nil
         slots[slot].isDecoding = false
         slots[slot].lastUse = load.steps
         if keepsPlace { hasEnded = true } else { running.removeAll { $0 == slot } }
@@ -67,7 +66,7 @@ extension Scheduler {
     /// A running sequence gives all that it holds back; its request waits, in the order of admission, to be computed
     /// again.
     mutating func preempt(_ slot: Int) {
-        guard var work = slots[slot].work else { return }
+        var work = slots[slot].work
         work.usage.preemptions += 1
         load.preemptions += 1
         let place = waiting.firstIndex { $0.work.arrival > work.arrival } ?? waiting.count
@@ -172,11 +171,11 @@ extension Scheduler {
         slots[slot].state = .running
         slots[slot].isDecoding = false
         slots[slot].work = work
-        let isYoungest = running.last.map { (slots[$0].work?.arrival ?? 0) < work.arrival } ?? true
+        let isYoungest = running.last.map { slots[$0].work.arrival < work.arrival } ?? true
         let place =
             isYoungest
             ? running.count
-            : running.firstIndex { (slots[$0].work?.arrival ?? 0) > work.arrival } ?? running.count
+            : running.firstIndex { slots[$0].work.arrival > work.arrival } ?? running.count
         running.insert(slot, at: place)
     }
 }

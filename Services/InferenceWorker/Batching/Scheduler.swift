@@ -28,6 +28,8 @@ public struct Scheduler: Sendable {
     var operations: [SequenceOperation] = []
     /// Slots in the step that is under way, in the plan's order.
     var planned: [Int] = []
+    /// Tokens of theirs in it.
+    var plannedTokens = 0
     /// Those of `planned` for which a token is chosen, in the order of the plan's samples.
     var sampled: [Int] = []
     var load = SchedulerLoad()
@@ -60,9 +62,7 @@ public struct Scheduler: Sendable {
     /// Takes a request. One that cannot run, or has nothing left to generate, gets its only row at once.
     public mutating func admit(_ request: EngineRequest) {
         arrivals += 1
-        let work = Work(
-            id: request.id, arrival: arrivals, sampling: request.sampling, limits: request.limits,
-            promptDigest: request.promptDigest, promptCount: request.promptCount)
+        let work = Work(request, arrival: arrivals)
         if let end = endBeforeStart(of: request) {
             appendEnd(end, of: work, generated: request.generatedCount)
         } else {
@@ -94,7 +94,7 @@ public struct Scheduler: Sendable {
             endWaiting(at: index, .cancelled)
             return true
         }
-        guard let slot = running.first(where: { slots[$0].work?.id == id }) else { return false }
+        guard let slot = running.first(where: { slots[$0].work.id == id }) else { return false }
         endRunning(slot, .cancelled)
         return true
     }
@@ -112,8 +112,9 @@ public struct Scheduler: Sendable {
 
     private mutating func endRunning(_ slot: Int, _ end: EarlyEnd) {
         if slots[slot].planned > 0 {
-            if slots[slot].work?.ending == nil { slots[slot].work?.ending = end }
-        } else if let work = slots[slot].work {
+            if slots[slot].work.ending == nil { slots[slot].work.ending = end }
+        } else {
+            let work = slots[slot].work
             let generated = slots[slot].tokens.count - work.promptCount
             retain(slot)
             appendEnd(end.end, of: work, generated: generated)
@@ -123,8 +124,8 @@ public struct Scheduler: Sendable {
     private mutating func appendEnd(_ end: GenerationEnd, of work: Work, generated: Int) {
         rows.append(
             EngineRow(
-                id: work.id, token: nil, index: UInt32(clamping: generated), end: end, isFirst: !work.hasRow,
-                cachedTokens: UInt32(clamping: work.cachedTokens), begunAt: work.begunAt, usage: work.usage))
+                id: work.id, token: nil, index: UInt32(clamping: generated),
+                details: RowDetails(end: end, of: work)))
     }
 
     /// Takes in what the planned step made. The rows of `takeRows` then have its tokens and ends.
@@ -137,64 +138,33 @@ public struct Scheduler: Sendable {
             return
         }
         load.steps += 1
-        account(result.energy)
-        for index in sampled.indices { takeSample(result.samples[index], for: sampled[index]) }
-        sampled.removeAll(keepingCapacity: true)
+        var shares = EnergyShares(result.energy, tokens: plannedTokens)
+        var sample = 0
         for slot in planned {
-            guard let end = slots[slot].work?.ending, let work = slots[slot].work else { continue }
-            let generated = slots[slot].tokens.count - work.promptCount
-            retain(slot, keepsPlace: true)
-            appendEnd(end.end, of: work, generated: generated)
+            let endsEarly = slots[slot].noteComputed(&shares)
+            if sample < sampled.count, sampled[sample] == slot {
+                takeSample(result.samples[sample], for: slot)
+                sample += 1
+            }
+            if endsEarly { endEarly(slot) }
         }
+        sampled.removeAll(keepingCapacity: true)
         planned.removeAll(keepingCapacity: true)
         removeEnded()
     }
 
-    private mutating func account(_ energy: StepEnergy?) {
-        let total = UInt64(planned.reduce(0) { $0 + slots[$1].planned })
-        var before: UInt64 = 0
-        var tokens: UInt64 = 0
-        for slot in planned {
-            let count = slots[slot].planned
-            slots[slot].computed += count
-            slots[slot].planned = 0
-            if !slots[slot].isDecoding { slots[slot].work?.usage.prefilled += UInt32(clamping: count) }
-            tokens += UInt64(count)
-            guard let energy else {
-                slots[slot].work?.usage.microjoules = nil
-                continue
-            }
-            let upTo =
-                energy.microjoules / total * tokens + energy.microjoules % total * tokens / total
-            slots[slot].work?.usage.add(upTo - before, energy.source)
-            before = upTo
-        }
+    private mutating func takeSample(_ sample: SampledToken, for slot: Int) {
+        guard let row = slots[slot].take(sample, contextLength: settings.contextLength) else { return }
+        rows.append(row)
+        if row.end != nil { retain(slot, keepsPlace: true) }
     }
 
-    private mutating func takeSample(_ sample: SampledToken, for slot: Int) {
-        slots[slot].work?.usage.produced += 1
-        guard let work = slots[slot].work else { return }
-        let index = slots[slot].tokens.count - work.promptCount
-        slots[slot].isDecoding = true
-        // Whoever cancelled wants no more tokens; this one still counts as made.
-        guard work.ending == nil else { return }
-        slots[slot].tokens.append(sample.token)
-
-        var end: GenerationEnd?
-        if sample.isEndOfGeneration && !work.limits.ignoresEndOfGeneration {
-            end = .endOfGeneration
-        } else if index + 1 >= work.limits.maximumTokens || slots[slot].tokens.count >= settings.contextLength {
-            end = .length
-        }
-        rows.append(
-            EngineRow(
-                id: work.id, token: sample.token, index: UInt32(clamping: index), end: end, isFirst: !work.hasRow,
-                cachedTokens: UInt32(clamping: work.cachedTokens), begunAt: work.begunAt, usage: work.usage))
-        if end == nil {
-            slots[slot].work?.hasRow = true
-        } else {
-            retain(slot, keepsPlace: true)
-        }
+    private mutating func endEarly(_ slot: Int) {
+        let work = slots[slot].work
+        guard let end = work.ending else { return }
+        let generated = slots[slot].tokens.count - work.promptCount
+        retain(slot, keepsPlace: true)
+        appendEnd(end.end, of: work, generated: generated)
     }
 
     /// Ends all that is held as failed, and has all sequences removed before the next step: what an engine's error
@@ -206,7 +176,8 @@ public struct Scheduler: Sendable {
         for slot in slots.indices {
             slots[slot].planned = 0
             slots[slot].computed = 0
-            if let work = slots[slot].work {
+            if slots[slot].state == .running {
+                let work = slots[slot].work
                 let generated = slots[slot].tokens.count - work.promptCount
                 retain(slot)
                 appendEnd(end, of: work, generated: generated)
@@ -222,12 +193,5 @@ public struct Scheduler: Sendable {
     public mutating func takeRows(into taken: inout [EngineRow]) {
         taken.removeAll(keepingCapacity: true)
         swap(&rows, &taken)
-    }
-}
-
-extension AttemptUsage {
-    mutating func add(_ share: UInt64, _ source: EnergySource) {
-        if let sum = microjoules { microjoules = sum &+ share }
-        energySource = energySource == .modelled ? .modelled : source
     }
 }

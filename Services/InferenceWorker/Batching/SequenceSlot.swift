@@ -1,20 +1,30 @@
 /// What the scheduler keeps of a request, wherever it stands.
 struct Work: Sendable {
+    // What each step reads stands first, together.
     let id: UInt64
-    /// Order of admission; a preempted request keeps it.
-    let arrival: UInt64
-    let sampling: SamplingSettings
-    let limits: TokenLimits
     let promptDigest: UInt64
     /// Tokens of the original prompt.
     let promptCount: Int
-    var cachedTokens = 0
-    var begunAt: UInt64 = 0
-    var hasBegun = false
-    var hasRow = false
+    let limits: TokenLimits
     var usage = AttemptUsage()
     /// How it ends once the step that it is in is complete.
     var ending: EarlyEnd?
+    var hasRow = false
+    let sampling: SamplingSettings
+    /// Order of admission; a preempted request keeps it.
+    let arrival: UInt64
+    var cachedTokens = 0
+    var begunAt: UInt64 = 0
+    var hasBegun = false
+
+    init(_ request: EngineRequest, arrival: UInt64) {
+        id = request.id
+        promptDigest = request.promptDigest
+        promptCount = request.promptCount
+        limits = request.limits
+        sampling = request.sampling
+        self.arrival = arrival
+    }
 }
 
 /// How a request may end while a step computes it. Plain, so that copying a request's record costs nothing.
@@ -50,20 +60,20 @@ struct SequenceSlot: Sendable {
     }
 
     var state: State = .free
-    /// Running: prompt and all that was generated. Retained: what was computed of it.
-    var tokens: [UInt32] = []
-    /// Cells of the first tokens: of those computed, and of those that are to be.
-    var cells: [Int32] = []
-    /// Tokens whose keys and values are in the cache.
-    var computed = 0
     /// Its prompt is computed: each step makes a token.
     var isDecoding = false
+    /// Tokens whose keys and values are in the cache.
+    var computed = 0
     /// Tokens of it in the step that is under way.
     var planned = 0
     /// Number of the step that used it last.
     var lastUse: UInt64 = 0
-    /// Set exactly while it runs.
-    var work: Work?
+    /// Running: prompt and all that was generated. Retained: what was computed of it.
+    var tokens: [UInt32] = []
+    /// Cells of the first tokens: of those computed, and of those that are to be.
+    var cells: [Int32] = []
+    /// What it computes; means something only while it runs.
+    var work = Work(EngineRequest(id: 0, tokens: [], limits: TokenLimits(maximumTokens: 0)), arrival: 0)
 
     var remaining: Int { tokens.count - computed }
 }

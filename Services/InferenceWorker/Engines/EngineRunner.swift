@@ -1,5 +1,6 @@
 public import Batching
 import Dispatch
+import Glibc
 import Synchronization
 
 /// The engine's thread: owns an engine and its scheduler, takes commands from a mailbox between steps, and reports
@@ -23,7 +24,6 @@ public final class EngineRunner: Sendable {
     private let onReport: @Sendable (StepReport) -> Void
     private let mailbox = Mutex(Mailbox())
     private let wakeUp = DispatchSemaphore(value: 0)
-    private let pause = DispatchSemaphore(value: 0)
     private let stopped = DispatchSemaphore(value: 0)
     private let stepEndedAt = Atomic<UInt64>(0)
     private let stepBegunAt = Atomic<UInt64>(0)
@@ -133,21 +133,22 @@ public final class EngineRunner: Sendable {
         _ rows: inout [EngineRow]
     ) {
         let begun = clock()
+        var ended = begun
         var failure: EngineError?
         let steps = scheduler.plan(into: &plan, now: begun)
         if steps {
             stepBegunAt.store(begun, ordering: .relaxed)
             do {
                 try engine.step(plan, into: &result)
-                wait(until: begun + result.wait)
+                ended = wait(until: begun + result.wait)
                 scheduler.complete(result)
             } catch {
+                ended = clock()
                 failure = error
                 result.clear()
                 scheduler.abandon(error)
             }
         }
-        let ended = steps ? clock() : begun
         if steps {
             stepEndedAt.store(ended, ordering: .relaxed)
             stepBegunAt.store(0, ordering: .relaxed)
@@ -164,12 +165,17 @@ public final class EngineRunner: Sendable {
     }
 
     /// Waits for what a modelled step has left of its time.
-    private func wait(until end: UInt64) {
+    /// - Returns: the time then.
+    private func wait(until end: UInt64) -> UInt64 {
         var now = clock()
         while now < end {
-            _ = pause.wait(timeout: .now() + .nanoseconds(Int(clamping: end - now)))
+            let (seconds, nanoseconds) = (end - now).quotientAndRemainder(dividingBy: 1_000_000_000)
+            var time = timespec(tv_sec: Int(clamping: seconds), tv_nsec: Int(nanoseconds))
+            // A system call and nothing else, where a semaphore asks three clocks before it sleeps.
+            _ = unsafe clock_nanosleep(CLOCK_MONOTONIC, 0, &time, nil)
             now = clock()
         }
+        return now
     }
 }
 

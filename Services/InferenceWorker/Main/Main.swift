@@ -108,15 +108,15 @@ enum Main {
                 directory: settings.station.spoolDirectory, instance: settings.station.name, epoch: station.epoch),
             station: station, accounting: settings.accounting, role: .inferenceWorker, name: settings.station.name,
             settings: settings.station.line)
-        let reports = ReportTarget(station.reactor)
+        let reports = ReportTarget(station.reactor, logger: logger)
         let runner = EngineRunner(clock: { MonotonicClock.now() }) { reports.deliver($0) }
+        reports.set(runner)
         let contextLength = try start(runner, settings, logger)
         let loop = WorkerLoop(
             WorkerConfiguration(
                 name: settings.station.name, modelName: settings.modelName, tokenizers: settings.tokenizers,
                 slots: settings.slots, contextLength: contextLength, line: settings.station.line),
-            station: station, engine: runner, ledger: ledger, log: logger)
-        reports.set(ReportReceiver(loop: loop, runner: runner, logger: logger))
+            station: station, engine: runner, reports: reports, ledger: ledger, log: logger)
         let ports = PortsFile(path: settings.station.portsFile, names: ["admin"])
         let metrics = MetricsRegistry()
         await loop.publish(to: metrics)
@@ -177,20 +177,5 @@ enum Main {
             runner.start(engine, settings: limits)
             return contextLength
         }
-    }
-}
-
-/// Gives reports to the loop, and their storage back.
-private struct ReportReceiver: ReportTarget.Receiver {
-    let loop: WorkerLoop
-    let runner: EngineRunner
-    let logger: Logger
-
-    func take(_ report: consuming StepReport) {
-        loop.assumeIsolated { $0.report(report.rows, begunAt: report.begunAt, endedAt: report.endedAt) }
-        if let error = report.error {
-            logger.error("the engine failed a step", metadata: ["error": "\(error)"])
-        }
-        runner.recycle(report)
     }
 }

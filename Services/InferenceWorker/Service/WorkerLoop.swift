@@ -14,10 +14,17 @@ public protocol EngineControl: Sendable {
     func handBackAll()
 }
 
+/// What the engine's thread has done, as the worker's loop finds it. Whoever has something to report wakes the reactor.
+public protocol StepReports: Sendable {
+    /// Calls `body` with the rows, the beginning and the end of each step since the last call, oldest first. On the
+    /// loop's thread.
+    func take(_ body: (_ rows: [EngineRow], _ begunAt: UInt64, _ endedAt: UInt64) -> Void)
+}
+
 /// The inference worker: takes requests from tokenizers, has the engine generate, sends each step's tokens as one tray
 /// to each tokenizer.
 ///
-/// Runs on its reactor's thread alone; the engine has a thread of its own and posts its reports here.
+/// Runs on its reactor's thread alone; the engine has a thread of its own, whose reports are taken at a turn's end.
 public actor WorkerLoop: DiallingStation {
     public nonisolated let reactor: Reactor
     public nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.executor }
@@ -26,6 +33,7 @@ public actor WorkerLoop: DiallingStation {
     public let log: Logger
     private let epoch: UInt64
     private let engine: any EngineControl
+    private let reports: any StepReports
     public let ledger: LedgerProducer
     let tokenizers: LowerLinks
     public let dialling: Dialling
@@ -42,11 +50,12 @@ public actor WorkerLoop: DiallingStation {
 
     public init(
         _ configuration: WorkerConfiguration, station: StationParts, engine: any EngineControl,
-        ledger: consuming sending LedgerProducer, log: Logger
+        reports: any StepReports, ledger: consuming sending LedgerProducer, log: Logger
     ) {
         self.configuration = configuration
         self.log = log
         self.engine = engine
+        self.reports = reports
         self.ledger = ledger
         reactor = station.reactor
         epoch = station.epoch
@@ -131,45 +140,44 @@ public actor WorkerLoop: DiallingStation {
 
     // MARK: From the engine
 
-    /// Takes the rows of one step; on the reactor's thread.
-    /// - Parameters:
-    ///   - begunAt: When the step began, on the monotonic clock.
-    ///   - endedAt: When it ended.
-    public func report(_ rows: [EngineRow], begunAt: UInt64, endedAt: UInt64) {
+    /// Takes the rows of one step.
+    /// - Parameter endedAt: When it ended, on the monotonic clock.
+    private func take(_ rows: [EngineRow], endedAt: UInt64) {
         let now = MonotonicClock.now()
         counters.steps += 1
         tokenizers.side.stepped(now: now)
-        for row in rows { take(row, endedAt: endedAt, now: now) }
-    }
-
-    private func take(_ row: EngineRow, endedAt: UInt64, now: UInt64) {
-        guard let request = requests[row.id] else { return }
-        if row.isFirst {
-            request.cachedTokens = row.cachedTokens
-            counters.cachedTokens += UInt64(row.cachedTokens)
-            request.stamps.downBegun = row.begunAt == 0 ? now : row.begunAt
-            request.stamps.downSent = request.stamps.downBegun
-        }
-        if let token = row.token {
-            request.append(token, at: row.index)
-            counters.tokens += 1
-            if request.stamps.firstReceived == 0 {
-                request.stamps.firstReceived = endedAt
-                request.stamps.firstBegun = now
+        var tokens: UInt64 = 0
+        for index in rows.indices {
+            guard let request = requests[rows[index].id] else { continue }
+            if let token = rows[index].token {
+                request.append(token, at: rows[index].index)
+                tokens += 1
             }
+            if rows[index].details != nil { takeDetails(of: rows[index], request, endedAt: endedAt, now: now) }
+            request.tray.list(request)
         }
-        if let end = row.end?.wire {
-            request.end(end.finish, end.status, at: row.index, receivedAt: endedAt, begunAt: now)
-            if end.finish != .none { record(request, row, end) }
-            requests[row.id] = nil
-            // Its session has ended: there is nobody to tell.
-            if !request.tray.isOpen { tokenizers.side.ended(row.id) }
-        }
-        request.tray.list(request)
+        counters.tokens += tokens
     }
 
-    private func record(_ request: WorkerRequest, _ row: EngineRow, _ end: (finish: FinishReason, status: Status)) {
-        let afterCancel = request.producedAtCancel.map { row.usage.produced - min($0, row.usage.produced) } ?? 0
+    /// Takes what only a request's first and last rows tell.
+    private func takeDetails(of row: EngineRow, _ request: WorkerRequest, endedAt: UInt64, now: UInt64) {
+        guard let details = row.details else { return }
+        if details.isFirst {
+            counters.cachedTokens += UInt64(details.cachedTokens)
+            request.begin(details, hasToken: row.token != nil, receivedAt: endedAt, begunAt: now)
+        }
+        guard let end = details.end?.wire else { return }
+        request.end(end.finish, end.status, at: row.index, receivedAt: endedAt, begunAt: now)
+        if end.finish != .none { record(request, details.usage, end) }
+        requests[row.id] = nil
+        // Its session has ended: there is nobody to tell.
+        if !request.tray.isOpen { tokenizers.side.ended(row.id) }
+    }
+
+    private func record(
+        _ request: WorkerRequest, _ usage: AttemptUsage, _ end: (finish: FinishReason, status: Status)
+    ) {
+        let afterCancel = request.producedAtCancel.map { usage.produced - min($0, usage.produced) } ?? 0
         counters.tokensAfterCancel += UInt64(afterCancel)
         if end.finish == .failed { counters.failures += 1 }
         ledger.record(
@@ -177,14 +185,20 @@ public actor WorkerLoop: DiallingStation {
                 kind: .attempt, requestID: request.requestID, ingestAttempt: request.ingestAttempt,
                 tokenizerAttempt: request.tokenizerAttempt, producerRole: .inferenceWorker, producer: epoch,
                 outcome: end.finish, status: end.status, promptTokens: request.promptTokens,
-                cachedTokens: request.cachedTokens, producedTokens: row.usage.produced,
+                cachedTokens: request.cachedTokens, producedTokens: usage.produced,
                 tokensAfterCancel: afterCancel,
-                microjoules: row.usage.microjoules.map { Int64(clamping: $0) } ?? -1,
-                energySource: row.usage.microjoules == nil ? 0 : row.usage.energySource?.rawValue ?? 0,
+                microjoules: usage.microjoules.map { Int64(clamping: $0) } ?? -1,
+                energySource: usage.microjoules == nil ? 0 : usage.energySource?.rawValue ?? 0,
                 wallTime: WallClock.now(), tenant: request.tenant, model: request.model, worker: configuration.name))
     }
 
     // MARK: Turns
+
+    /// A worker's heartbeats are answers, so that but for credit and ledger events, which say so, nothing waits for
+    /// ticks.
+    public var tickInterval: UInt64 { min(100_000_000, configuration.line.silenceLimit / 8) }
+
+    public var awaitsTick: Bool { tokenizers.side.awaitsTick }
 
     public func tick(_ now: UInt64) {
         mirrorMetrics(now)
@@ -195,6 +209,7 @@ public actor WorkerLoop: DiallingStation {
     }
 
     public func endTurn() {
+        reports.take { rows, _, endedAt in take(rows, endedAt: endedAt) }
         tokenizers.perform(handle)
         ledger.commit(log: log)
         flushTrays()

@@ -5,34 +5,36 @@ import Wire
 
 /// What the worker keeps of a request besides what the scheduler does.
 final class WorkerRequest: RowSource {
+    // What each step touches stands first, together.
+
+    /// Where its rows go.
+    let tray: RowTray<WorkerRequest>
+    /// The line's key, and the engine's.
+    let work: UInt64
+    /// How the tokenizer names it.
+    let handle: UInt32
+    private(set) var produced: UInt32 = 0
+    /// Tokens that stand in no tray yet, and the index of the first.
+    private var pending = PendingTokens()
+    private var position: UInt32 = 0
+    /// Whether it is listed in its tray.
+    var isListed = false
+    private var hasRow = false
+    private var hasEnded = false
+
     let requestID: RequestID
     let ingestAttempt: UInt16
     let tokenizerAttempt: UInt16
     let tenant: String
     let model: String
     let promptTokens: UInt32
-    let wantsHops: Bool
-    var stamps = HopStamps()
-    var cachedTokens: UInt32 = 0
+    private(set) var cachedTokens: UInt32 = 0
     /// Tokens made when the cancel arrived; nil without one.
     var producedAtCancel: UInt32?
-    var produced: UInt32 = 0
-
-    /// The line's key, and the engine's.
-    let work: UInt64
-    /// How the tokenizer names it.
-    let handle: UInt32
-    /// Where its rows go.
-    let tray: RowTray<WorkerRequest>
-    /// Whether it is listed there.
-    var isListed = false
-
+    private let wantsHops: Bool
+    private var stamps = HopStamps()
     private let digest: UInt64
-    /// Tokens that stand in no tray yet, and the index of the first.
-    private var pending: [UInt32] = []
-    private var position: UInt32 = 0
-    private var hasRow = false
-    private var end: (finish: FinishReason, status: Status, receivedAt: UInt64, begunAt: UInt64)?
+    private var end: (finish: FinishReason, status: Status, receivedAt: UInt64, begunAt: UInt64) = (.none, .ok, 0, 0)
 
     init(_ generate: Generate, work: UInt64, tray: RowTray<WorkerRequest>, receivedAt: UInt64) {
         self.work = work
@@ -56,6 +58,19 @@ final class WorkerRequest: RowSource {
         produced += 1
     }
 
+    /// Notes what the first row tells.
+    /// - Parameters:
+    ///   - receivedAt: When the step ended that made the row.
+    ///   - begunAt: When its report was taken up.
+    func begin(_ details: RowDetails, hasToken: Bool, receivedAt: UInt64, begunAt: UInt64) {
+        cachedTokens = details.cachedTokens
+        stamps.downBegun = details.begunAt == 0 ? begunAt : details.begunAt
+        stamps.downSent = stamps.downBegun
+        guard hasToken else { return }
+        stamps.firstReceived = receivedAt
+        stamps.firstBegun = begunAt
+    }
+
     /// - Parameters:
     ///   - index: Tokens of the whole answer.
     ///   - receivedAt: When the step ended that ended the request.
@@ -63,6 +78,7 @@ final class WorkerRequest: RowSource {
     func end(_ finish: FinishReason, _ status: Status, at index: UInt32, receivedAt: UInt64, begunAt: UInt64) {
         if pending.isEmpty { position = index }
         end = (finish, status, receivedAt, begunAt)
+        hasEnded = true
     }
 
     func fits(_ batch: borrowing TokenBatch) -> Bool { batch.hasRoom(tokens: min(pending.count, Self.rowTokens)) }
@@ -72,22 +88,20 @@ final class WorkerRequest: RowSource {
     func takeRow(into batch: inout TokenBatch, sentAt: UInt64) -> RowOutcome {
         let count = min(pending.count, Self.rowTokens)
         let isAll = count == pending.count
+        let isLast = isAll && hasEnded
         batch.rows.append(
             TokenRow(
-                handle: handle, tokenCount: UInt16(count), finish: isAll ? end?.finish ?? .none : .none,
-                status: isAll ? end?.status ?? .ok : .ok, position: position,
+                handle: handle, tokenCount: UInt16(count), finish: isLast ? end.finish : .none,
+                status: isLast ? end.status : .ok, position: position,
                 cachedTokens: hasRow ? 0 : cachedTokens, digest: hasRow ? 0 : digest))
+        if !hasRow, count > 0 { stamps.firstSent = sentAt }
         hasRow = true
-        if count > 0, stamps.firstSent == 0 { stamps.firstSent = sentAt }
+        pending.take(count, into: &batch.tokens)
         guard isAll else {
-            batch.tokens += pending.prefix(count)
-            pending.removeFirst(count)
             position += UInt32(count)
             return .more
         }
-        batch.tokens += pending
-        pending.removeAll(keepingCapacity: true)
-        guard let end else { return .taken }
+        guard isLast else { return .taken }
         if wantsHops {
             batch.hops += stamps.records(
                 handle: handle, station: .inferenceWorker, lastReceived: end.receivedAt, lastBegun: end.begunAt,

@@ -166,8 +166,15 @@ public final class Reactor: SerialExecutor, Sendable {
     /// Calls `body` every so many nanoseconds, on the reactor's thread (resolution: 1 ms; missed ticks are skipped).
     ///
     /// To be set on the reactor's thread; replaces the one before.
-    public func setTick(every nanoseconds: UInt64, _ body: @escaping @Sendable () -> Void) {
-        confined.setTick(every: max(nanoseconds, 1_000_000), now: MonotonicClock.now(), body)
+    /// - Parameter slack: How many nanoseconds earlier a tick may come in a turn that is there anyway, which saves the
+    ///   wake-up for it.
+    public func setTick(every nanoseconds: UInt64, slack: UInt64 = 0, _ body: @escaping @Sendable () -> Void) {
+        confined.setTick(every: max(nanoseconds, 1_000_000), slack: slack, now: MonotonicClock.now(), body)
+    }
+
+    /// Has the next tick come within so many nanoseconds, if it would come later; on the reactor's thread.
+    public func bringTick(within nanoseconds: UInt64) {
+        confined.bringTick(within: nanoseconds, now: MonotonicClock.now)
     }
 
     /// Calls `body` at the end of each turn, when all that came in has been handled: the place to send what gathered.

@@ -37,6 +37,8 @@ import CZeroMQ
 
     private struct Tick {
         let every: UInt64
+        /// How much earlier it may come in a turn that is there anyway.
+        let slack: UInt64
         var next: UInt64
         let body: @Sendable () -> Void
     }
@@ -76,8 +78,13 @@ import CZeroMQ
         turnEnd = nil
     }
 
-    func setTick(every: UInt64, now: UInt64, _ body: @escaping @Sendable () -> Void) {
-        ticking = Tick(every: every, next: now + every, body: body)
+    func setTick(every: UInt64, slack: UInt64 = 0, now: UInt64, _ body: @escaping @Sendable () -> Void) {
+        ticking = Tick(every: every, slack: slack, next: now + every, body: body)
+    }
+
+    func bringTick(within: UInt64, now: () -> UInt64) {
+        guard let next = ticking?.next else { return }
+        ticking?.next = min(next, now() + within)
     }
 
     /// Milliseconds until the next tick, rounded up; −1 if there is none.
@@ -90,7 +97,7 @@ import CZeroMQ
     func tick(now: () -> UInt64) {
         guard let due = ticking else { return }
         let now = now()
-        guard now >= due.next else { return }
+        guard now + due.slack >= due.next else { return }
         let next = due.next + due.every
         ticking?.next = next > now ? next : now + due.every
         due.body()
@@ -109,11 +116,12 @@ import CZeroMQ
         return isHolding() || look(milliseconds: 0) > 0
     }
 
-    /// An interrupted or failed poll leaves no event: the next turn asks again.
     @discardableResult
     private func look(milliseconds: Int32) -> Int32 {
-        for index in descriptors.indices { descriptors[index].revents = 0 }
-        return unsafe CZeroMQ.poll(&descriptors, nfds_t(descriptors.count), milliseconds)
+        let ready = unsafe CZeroMQ.poll(&descriptors, nfds_t(descriptors.count), milliseconds)
+        // An interrupted or failed poll has written no events, and the next turn asks again.
+        if ready < 0 { for index in descriptors.indices { descriptors[index].revents = 0 } }
+        return ready
     }
 
     /// Whether a socket has a frame that its descriptor may have announced already.
