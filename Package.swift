@@ -118,8 +118,7 @@ let package = Package(
         target(
             "OpenAIDoor", "Services/Ingest/OpenAIDoor",
             [
-                "AdminDoor", "Telemetry", crypto, httpTypes, hummingbird, hummingbirdCore, nioCore, nioHTTPTypes,
-                nioPosix, logging, lifecycle,
+                "AdminDoor", "Telemetry", crypto, nioCore, nioHTTP1, nioPosix, logging, lifecycle,
             ]),
         executable(
             "ingest", "Services/Ingest/Main",

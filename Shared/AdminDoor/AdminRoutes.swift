@@ -16,30 +16,41 @@ public struct AdminRoutes: Sendable {
         self.health = health
     }
 
+    /// What one of these routes says; not to be kept by caches.
+    public struct Answer: Sendable {
+        /// HTTP's.
+        public let status: Int
+        public let contentType: String
+        public let body: String
+    }
+
     /// The answer to a `GET` of `path`, or nil if it is none of these routes.
-    public func response(to path: String) async -> Response? {
+    public func answer(to path: String) async -> Answer? {
         switch path {
-        case "/livez":
-            return Self.json(.ok, "{\"status\":\"ok\"}")
+        case "/livez": return Self.json(200, "{\"status\":\"ok\"}")
         case "/healthz":
             switch await health() {
-            case .ok: return Self.json(.ok, "{\"status\":\"ok\"}")
+            case .ok: return Self.json(200, "{\"status\":\"ok\"}")
             case .failing(let reason):
-                return Self.json(.serviceUnavailable, "{\"status\":\"failing\",\"reason\":\(Self.quoted(reason))}")
+                return Self.json(503, "{\"status\":\"failing\",\"reason\":\(Self.quoted(reason))}")
             }
         case "/metrics":
-            return Response(
-                status: .ok, headers: [.contentType: MetricsRegistry.contentType, .cacheControl: "no-store"],
-                body: .init(byteBuffer: ByteBuffer(string: metrics.render())))
-        default:
-            return nil
+            return Answer(status: 200, contentType: MetricsRegistry.contentType, body: metrics.render())
+        default: return nil
         }
     }
 
-    private static func json(_ status: HTTPResponse.Status, _ text: String) -> Response {
-        Response(
-            status: status, headers: [.contentType: "application/json", .cacheControl: "no-store"],
-            body: .init(byteBuffer: ByteBuffer(string: text + "\n")))
+    /// `answer(to:)` for Hummingbird.
+    public func response(to path: String) async -> Response? {
+        guard let answer = await answer(to: path) else { return nil }
+        return Response(
+            status: HTTPResponse.Status(code: answer.status),
+            headers: [.contentType: answer.contentType, .cacheControl: "no-store"],
+            body: .init(byteBuffer: ByteBuffer(string: answer.body)))
+    }
+
+    private static func json(_ status: Int, _ text: String) -> Answer {
+        Answer(status: status, contentType: "application/json", body: text + "\n")
     }
 
     /// A JSON string literal.

@@ -153,6 +153,28 @@ def test_a_dropped_connection_cancels_and_is_priced(start):
     cluster.audit()
 
 
+def test_an_answer_that_nobody_reads_is_billed_as_far_as_it_was_sent(start):
+    tokens = 200_000
+    cluster = start(worker_options=["--context", "262144", "--context-length", "262144"])
+    ingest = cluster.names("ingest")[0]
+    request_id = new_id()
+    host, port = cluster.http.removeprefix("http://").split(":")
+    body = ('{"model":"%s","stream":true,"max_tokens":%d,"ignore_eos":true,"prompt":[1,2,3]}'
+            % (model(cluster), tokens)).encode()
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect((host, int(port)))
+        connection.sendall(
+            b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-Request-ID: "
+            + request_id.encode() + b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        await_state("the answer waits for its client", lambda: cluster.metrics(
+            ingest, "http").get("tokenfactory_ingest_answers_unread") == 1)
+        cluster.await_settled(request_id, states=["reserved"])
+    row = cluster.await_settled(request_id)
+    assert row["outcome"] == "cancelled" and 0 < row["delivered_tokens"] < row["produced_tokens"] == tokens
+    cluster.audit()
+
+
 def test_drain_hands_over_and_exits_zero(start, expected):
     cluster = start(workers=2, time_scale=1.0)
     leavers = []

@@ -107,6 +107,37 @@ import Testing
         }
     }
 
+    @Test func aConnectionThatBringsNoRequestIsClosed() async throws {
+        try await TestDoor.with(.saying(["a"]), configure: { $0.idleTimeout = .milliseconds(50) }) { door in
+            for text in ["", "POST /v1/compl", TestDoor.head("POST", "/v1/completions", length: 100) + "{"] {
+                let connection = try await RawConnection(port: door.port)
+                // It may be closed before it has sent anything.
+                try? await connection.send(text.utf8)
+                while await connection.readMore() {}
+                #expect(connection.received.isEmpty)
+            }
+        }
+    }
+
+    @Test func noMoreConnectionsThanAllowedAreServed() async throws {
+        try await TestDoor.with(.saying(["a"]), configure: { $0.maximumConnections = 2 }) { door in
+            let first = try await RawConnection(port: door.port)
+            let second = try await RawConnection(port: door.port)
+            for connection in [first, second] {
+                try await connection.send(TestDoor.head("GET", "/livez").utf8)
+                let answer = await connection.response()
+                #expect(answer?.status == 200)
+            }
+            let third = try await RawConnection(port: door.port)
+            try await third.send(TestDoor.head("GET", "/livez").utf8)
+            try await first.close()
+            let answer = await third.response()
+            #expect(answer?.status == 200)
+            try await second.close()
+            try await third.close()
+        }
+    }
+
     @Test func aClientThatAsksFirstIsToldToGoOn() async throws {
         try await TestDoor.with(.saying(["a"])) { door in
             let connection = try await RawConnection(port: door.port)

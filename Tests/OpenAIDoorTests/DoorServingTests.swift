@@ -1,4 +1,5 @@
 import AdminDoor
+import NIOCore
 import Testing
 
 @testable import OpenAIDoor
@@ -102,6 +103,98 @@ import Testing
             }
             try await connection.close()
         }
+    }
+
+    @Test func requestsThatDoNotWaitAreAnsweredInTheirOrder() async throws {
+        try await TestDoor.with(.saying(["a"])) { door in
+            let connection = try await RawConnection(port: door.port)
+            var all = ""
+            for body in [Self.hello, Self.streamed, "{", Self.streamed] {
+                all += TestDoor.head("POST", "/v1/chat/completions", length: body.utf8.count) + body
+            }
+            all += TestDoor.head("GET", "/livez") + TestDoor.head("GET", "/nowhere")
+            try await connection.send(all.utf8)
+            var statuses: [Int] = []
+            for _ in 0..<6 { statuses.append(await connection.response()?.status ?? 0) }
+            #expect(statuses == [200, 200, 400, 200, 200, 404])
+            try await connection.close()
+        }
+    }
+
+    /// Many that are answered at once must not deepen the stack.
+    @Test func aThousandRequestsAtOnceAreAnswered() async throws {
+        try await TestDoor.with(.saying(["a"])) { door in
+            let connection = try await RawConnection(port: door.port)
+            let one = TestDoor.head("PUT", "/nowhere")
+            try await connection.send(String(repeating: one, count: 1000).utf8)
+            for _ in 0..<1000 {
+                let answer = await connection.response()
+                #expect(answer?.status == 404)
+            }
+            try await connection.close()
+        }
+    }
+
+    @Test func theHeadOfAStreamIsComplete() async throws {
+        try await TestDoor.with(.saying(["x"])) { door in
+            let connection = try await RawConnection(port: door.port)
+            let head = TestDoor.head("POST", "/v1/chat/completions", length: Self.streamed.utf8.count)
+            try await connection.send((head + Self.streamed).utf8)
+            let answer = await connection.response()
+            #expect(
+                answer?.headers == [
+                    "x-request-id": TestDoor.id, "cache-control": "no-cache",
+                    "content-type": "text/event-stream; charset=utf-8", "x-accel-buffering": "no",
+                    "date": "Tue, 14 Nov 2023 22:13:20 GMT", "transfer-encoding": "chunked",
+                ])
+            try await connection.close()
+        }
+    }
+
+    @Test func aClientOfTheOldProtocolGetsNoChunks() async throws {
+        try await TestDoor.with(.saying(["x"])) { door in
+            let connection = try await RawConnection(port: door.port)
+            let body = Self.streamed
+            let head =
+                "POST /v1/chat/completions HTTP/1.0\r\nContent-Type: application/json\r\n"
+                + "Content-Length: \(body.utf8.count)\r\n\r\n"
+            try await connection.send((head + body).utf8)
+            let answer = await connection.response()
+            #expect(answer?.headers["connection"] == "close")
+            #expect(answer?.headers["transfer-encoding"] == nil)
+            #expect(answer?.events.last == "[DONE]")
+        }
+    }
+
+    @Test func theBodyIsLeftOutWhereOnlyTheHeadIsAskedFor() async throws {
+        try await TestDoor.with(.saying(["x"])) { door in
+            let connection = try await RawConnection(port: door.port)
+            try await connection.send((TestDoor.head("HEAD", "/v1/models") + TestDoor.head("GET", "/livez")).utf8)
+            let isThere = await connection.read(until: #"{"status":"ok"}"#)
+            #expect(isThere)
+            let text = String(decoding: connection.received, as: UTF8.self)
+            #expect(text.hasPrefix("HTTP/1.1 405 Method Not Allowed\r\n"))
+            #expect(!text.contains("method_not_allowed"))
+            try await connection.close()
+        }
+    }
+
+    @Test func theTargetMayCarryAQueryOrAnAuthority() async throws {
+        try await TestDoor.with(ScriptedBackend { _, _ in }) { door in
+            for target in ["/v1/models?x=1", "http://door/v1/models", "http://door:1/v1/models?x=/v1"] {
+                let answer = try await door.call("GET", target)
+                #expect(answer.status == 200, "\(target)")
+            }
+        }
+    }
+
+    @Test(arguments: [
+        (Int64(0), "Thu, 01 Jan 1970 00:00:00 GMT"), (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"),
+        (951_827_696, "Tue, 29 Feb 2000 12:34:56 GMT"), (4_107_542_399, "Sun, 28 Feb 2100 23:59:59 GMT"),
+        (4_107_542_400, "Mon, 01 Mar 2100 00:00:00 GMT"), (1_735_689_599, "Tue, 31 Dec 2024 23:59:59 GMT"),
+    ])
+    func datesAreWrittenAsHTTPWantsThem(_ seconds: Int64, _ text: String) {
+        #expect(String(buffer: HTTPDate(seconds: seconds).text) == text)
     }
 
     @Test func hopsComeOnRequest() async throws {

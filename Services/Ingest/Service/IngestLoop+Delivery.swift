@@ -55,18 +55,22 @@ extension IngestLoop {
                 request.deliveredTokens = UInt32(clamping: stream.deliveredTokens)
                 break
             }
-            // A failure in place of a whole answer brings none of it.
-            request.deliveredTokens = request.streams || finish != .failed ? generated : 0
             var hops = hops
             if request.body.wantsHops, !hops.isEmpty {
                 hops += request.stamps.records(
                     handle: 0, station: .ingest, lastReceived: receivedAt, lastBegun: receivedAt, lastSent: 0)
             }
-            httpEnds.append(
+            return self.finish(
                 HTTPEnd(
                     stream: stream, request: request, finish: finish, status: status, message: message,
                     text: text, tokenCount: tokens.count, hops: hops))
         }
+        settle(request, finish, status, message)
+    }
+
+    /// States to the ledger how a request ended; what was delivered is known.
+    func settle(_ request: IngestRequest, _ finish: FinishReason, _ status: Status, _ message: String) {
+        let generated = UInt32(clamping: request.generated.count)
         counters.delivered += UInt64(request.deliveredTokens)
         counters.undelivered += UInt64(generated - min(request.deliveredTokens, generated))
         count(finish)

@@ -16,6 +16,15 @@ struct HTTPEnd {
     var hops: [HopRecord]
 }
 
+/// An answer that is complete, but for which the client's socket has no room.
+struct UnreadAnswer {
+    var end: HTTPEnd
+    /// How many tokens the socket had taken when that was last looked at.
+    var deliveredTokens: Int
+    /// When they last became more, on the monotonic clock.
+    var movedAt: UInt64
+}
+
 /// The HTTP door's requests, as the line sees them.
 extension IngestLoop {
     func take(_ request: DoorRequest, to stream: DoorStream) {
@@ -36,7 +45,60 @@ extension IngestLoop {
 
     func cancel(stream number: UInt64) {
         if let work = httpWorks[number] { cancel(work) }
+        if let unread = unread.removeValue(forKey: number) { settle(leaving: unread) }
     }
+
+    /// Ends an answer once it is settled. If its client is behind, the end waits until the socket has taken the text:
+    /// what was never sent is not delivered.
+    func finish(_ end: HTTPEnd) {
+        guard end.request.streams, end.stream.isBehind,
+            end.stream.pushAwaited(end.text, tokenCount: end.tokenCount)
+        else {
+            // A failure in place of a whole answer brings none of it.
+            let isWithout = end.finish == .failed && !end.request.streams
+            end.request.deliveredTokens = isWithout ? 0 : UInt32(clamping: end.request.generated.count)
+            settle(end.request, end.finish, end.status, end.message)
+            return httpEnds.append(end)
+        }
+        var rest = end
+        rest.text = []
+        rest.tokenCount = 0
+        unread[end.stream.number] = UnreadAnswer(
+            end: rest, deliveredTokens: end.stream.deliveredTokens, movedAt: MonotonicClock.now())
+    }
+
+    /// The socket has taken all text of an answer that waited for that.
+    func accepted(stream number: UInt64) {
+        guard let end = unread.removeValue(forKey: number)?.end else { return }
+        end.request.deliveredTokens = UInt32(clamping: end.request.generated.count)
+        settle(end.request, end.finish, end.status, end.message)
+        httpEnds.append(end)
+    }
+
+    /// The client has left before it had all.
+    private func settle(leaving unread: UnreadAnswer) {
+        let end = unread.end
+        end.request.deliveredTokens = UInt32(clamping: end.stream.deliveredTokens)
+        settle(end.request, end.finish == .failed ? .failed : .cancelled, end.status, end.message)
+    }
+
+    /// Gives up answers of which the socket has taken nothing for too long; all of them when nothing may wait.
+    func endUnread(_ now: UInt64, all: Bool = false) {
+        for (number, answer) in unread {
+            let delivered = answer.end.stream.deliveredTokens
+            if !all, delivered > answer.deliveredTokens {
+                unread[number]?.deliveredTokens = delivered
+                unread[number]?.movedAt = now
+            } else if all || now > answer.movedAt + Self.unreadNanoseconds {
+                unread[number] = nil
+                // In this order: what the socket takes after it is given up is a gift.
+                settle(leaving: answer)
+                answer.end.stream.abandon()
+            }
+        }
+    }
+
+    private static var unreadNanoseconds: UInt64 { 60_000_000_000 }
 
     func flushHTTP() {
         for end in httpEnds { end.stream.finish(end.outcome, text: end.text, tokenCount: end.tokenCount) }
@@ -129,6 +191,12 @@ public struct LineBackend: CompletionBackend {
     public func submit(_ request: DoorRequest, to stream: DoorStream) {
         let loop = loop
         loop.reactor.post { loop.assumeIsolated { $0.take(request, to: stream) } }
+    }
+
+    public func accepted(_ stream: DoorStream) {
+        let loop = loop
+        let number = stream.number
+        loop.reactor.post { loop.assumeIsolated { $0.accepted(stream: number) } }
     }
 
     public func cancel(_ stream: DoorStream) {

@@ -12,6 +12,8 @@ extension IngestLoop {
         guard let mirror, mirror.isDue(now) else { return }
         mirror.gauge("requests_held", Double(requests.count), help: "Requests held now.")
         mirror.gauge(
+            "answers_unread", Double(unread.count), help: "Answers that wait for an HTTP client to take them.")
+        mirror.gauge(
             "requests_waiting", Double(tokenizers.dispatcher.waitingCount), help: "Requests that wait for a tokenizer.")
         mirror.gauge(
             "oldest_wait_seconds", Double(tokenizers.dispatcher.oldestWait(now: now)) / 1e9,

@@ -13,6 +13,7 @@ extension IngestLoop {
         clients.dispatcher.tick(now)
         tokenizers.dispatcher.tick(now)
         endWaiting(now)
+        if !unread.isEmpty { endUnread(now) }
     }
 
     /// Ends requests that no tokenizer took in time: their clients learn it while they still listen.
@@ -37,7 +38,7 @@ extension IngestLoop {
         flushHTTP()
         performActions()
         ledger.flush(log: log)
-        if isDraining, requests.count == 0 {
+        if isDraining, requests.count == 0, unread.isEmpty {
             for continuation in drained { continuation.resume() }
             drained = []
         }

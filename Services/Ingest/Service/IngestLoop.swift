@@ -42,6 +42,8 @@ public actor IngestLoop: DiallingStation {
     var httpWorks: [UInt64: UInt64] = [:]
     /// Ends that go to the HTTP door once they stand in the spool.
     var httpEnds: [HTTPEnd] = []
+    /// Answers whose end waits for the client's socket, by their streams' numbers.
+    var unread: [UInt64: UnreadAnswer] = [:]
     private var submitFrame = Submit()
     var encodeFrame = Encode()
     var textBatch = TextBatch()
@@ -99,7 +101,7 @@ public actor IngestLoop: DiallingStation {
             if !Task.isCancelled { await self?.giveUp() }
         }
         defer { bound.cancel() }
-        if requests.count > 0 { await withCheckedContinuation { drained.append($0) } }
+        if requests.count > 0 || !unread.isEmpty { await withCheckedContinuation { drained.append($0) } }
         clients.dispatcher.close()
         tokenizers.dispatcher.close()
         endTurn()
@@ -110,6 +112,7 @@ public actor IngestLoop: DiallingStation {
 
     private func giveUp() {
         for key in requests.keys { conclude(key, finish: .failed, status: .draining, message: "The ingest stops.") }
+        endUnread(MonotonicClock.now(), all: true)
         endTurn()
     }
 

@@ -18,9 +18,16 @@ final class RawConnection {
         func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
     }
 
-    init(port: Int) async throws {
+    /// - Parameter reads: False: takes bytes from the socket only when asked for, and lets the system hold few.
+    init(port: Int, reads: Bool = true) async throws {
         let (stream, continuation) = AsyncStream<ByteBuffer>.makeStream()
-        channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        var bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        if !reads {
+            bootstrap = bootstrap.channelOption(.autoRead, value: false)
+                .channelOption(.socketOption(.so_rcvbuf), value: 8192)
+        }
+        channel =
+            try await bootstrap
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(Collector(continuation))
@@ -47,6 +54,15 @@ final class RawConnection {
     func readMore() async -> Bool {
         guard let buffer = await iterator.next(isolation: #isolation) else { return false }
         received += buffer.readableBytesView
+        return true
+    }
+
+    /// So many bytes, or more; false if the connection ends before. Asks the socket for them.
+    func read(bytes count: Int) async -> Bool {
+        while received.count < count {
+            channel.read()
+            guard await readMore() else { return false }
+        }
         return true
     }
 

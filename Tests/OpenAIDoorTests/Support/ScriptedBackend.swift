@@ -6,8 +6,8 @@ import Synchronization
 final class ScriptedBackend: CompletionBackend {
     enum Event: Equatable, Sendable {
         case submitted(UInt64)
-        case cancelled(UInt64)
-        case ended(UInt64, deliveredTokens: Int)
+        case cancelled(UInt64, deliveredTokens: Int)
+        case accepted(UInt64, deliveredTokens: Int)
     }
 
     typealias Script = @Sendable (DoorRequest, DoorStream) async -> Void
@@ -54,11 +54,11 @@ final class ScriptedBackend: CompletionBackend {
     }
 
     func cancel(_ stream: DoorStream) {
-        continuation.yield(.cancelled(stream.number))
+        continuation.yield(.cancelled(stream.number, deliveredTokens: stream.deliveredTokens))
     }
 
-    func ended(_ stream: DoorStream) {
-        continuation.yield(.ended(stream.number, deliveredTokens: stream.deliveredTokens))
+    func accepted(_ stream: DoorStream) {
+        continuation.yield(.accepted(stream.number, deliveredTokens: stream.deliveredTokens))
     }
 
     func probe() async -> HealthReport { health }

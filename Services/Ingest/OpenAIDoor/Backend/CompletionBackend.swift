@@ -13,16 +13,12 @@ public protocol CompletionBackend: Sendable {
     /// connection is gone, whether or not anything is being written. What the stream gets after that is dropped.
     func cancel(_ stream: DoorStream)
 
-    /// The door is done with a stream: `stream.deliveredTokens` is final. Once for each submitted stream.
-    func ended(_ stream: DoorStream)
+    /// All text up to `pushAwaited` has been accepted by the client's socket. At most once for each such call, and not
+    /// after `cancel`.
+    func accepted(_ stream: DoorStream)
 
     /// Passes a probe through the data path and back; bounds its own time.
     func probe() async -> HealthReport
-}
-
-extension CompletionBackend {
-    /// Does nothing.
-    public func ended(_ stream: DoorStream) {}
 }
 
 /// A model as `/v1/models` lists it.

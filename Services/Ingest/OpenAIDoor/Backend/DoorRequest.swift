@@ -107,10 +107,20 @@ public struct DoorRequestID: Hashable, Sendable {
 extension DoorRequestID: CustomStringConvertible {
     /// 32 lower-case hexadecimal digits.
     public var description: String {
-        [high, low].map { half in
-            let digits = String(half, radix: 16)
-            return String(repeating: "0", count: 16 - digits.count) + digits
-        }.joined()
+        String(decoding: digits, as: UTF8.self)
+    }
+
+    /// The description's bytes.
+    var digits: [UInt8] {
+        var digits: [UInt8] = []
+        digits.reserveCapacity(32)
+        for half in [high, low] {
+            for shift in stride(from: 60, through: 0, by: -4) {
+                let nibble = UInt8(truncatingIfNeeded: half >> UInt64(shift)) & 0x0f
+                digits.append(nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") + nibble - 10)
+            }
+        }
+        return digits
     }
 
     /// Reads 32 hexadecimal digits, with or without a UUID's dashes; nil for anything else and for all zeros.

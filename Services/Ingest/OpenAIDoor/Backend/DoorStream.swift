@@ -1,50 +1,103 @@
 import Synchronization
 
-/// The way of one answer from the thread that makes it to the task that writes it to the client.
+/// The way of one answer from the thread that makes it to the connection that writes it to the client.
 ///
-/// One producer pushes and never waits; one consumer takes all that has come since it last looked, so that a client
+/// One producer pushes and never waits; the connection takes all that has come since it last looked, so that a client
 /// that reads slowly costs fewer and larger writes, and memory up to the answer's length: `max_tokens` bounds it, and
-/// admission bounds the streams. In the steady state nothing is allocated: two buffers change places.
+/// admission bounds the streams. Methods may be called on any thread.
 public final class DoorStream: Sendable {
     /// Unique among the streams of one door.
     public let number: UInt64
 
-    /// What has come since the last look.
+    /// Text that goes out in one write.
     struct Batch: Sendable {
         var text: [UInt8] = []
         var tokens = 0
         var end: DoorEnd?
-        /// The client has left; nothing else counts.
-        var isCancelled = false
+        /// The backend waits to hear that the client's socket has taken all up to here.
+        var isAwaited = false
+
+        mutating func clear() {
+            text.removeAll(keepingCapacity: true)
+            tokens = 0
+            end = nil
+            isAwaited = false
+        }
     }
 
+    /// What `take` found.
+    enum News: Equatable {
+        case nothing
+        /// A batch; whether another one waits already.
+        case batch(hasMore: Bool)
+    }
+
+    /// Who is told of what happens to a door's streams, on whatever thread it happens.
+    struct Observer: Sendable {
+        /// Text or an end is there; not again until it has been taken.
+        var onNews: @Sendable (DoorStream) -> Void
+        /// The client has left before the end. At most once.
+        var onCancel: @Sendable (DoorStream) -> Void
+    }
+
+    /// So much text makes a batch of its own when more waits: what a socket has taken is known batch by batch.
+    static let batchBytes = 64 << 10
+    /// So much text may wait without the client counting as behind.
+    static let promptBytes = 16 << 10
+
     private struct State: Sendable {
-        var pending = Batch()
+        var next = Batch()
+        /// What comes after `next`.
+        var later: [Batch] = []
+        var waitingBytes = 0
         var isFinished = false
         var isCancelled = false
-        var consumer: CheckedContinuation<Void, Never>?
+        var isAbandoned = false
+        /// The observer knows that there is something.
+        var isListed = false
 
-        var isReady: Bool {
-            isCancelled || !pending.text.isEmpty || pending.end != nil
+        var isOpen: Bool { !isFinished && !isCancelled && !isAbandoned }
+
+        var isReady: Bool { !next.text.isEmpty || next.end != nil || next.isAwaited }
+
+        mutating func append(_ text: ArraySlice<UInt8>, _ tokens: Int) {
+            waitingBytes += text.count
+            if later.isEmpty, next.text.count < batchBytes {
+                next.text.append(contentsOf: text)
+                next.tokens += tokens
+            } else if let last = later.indices.last, later[last].text.count < batchBytes {
+                later[last].text.append(contentsOf: text)
+                later[last].tokens += tokens
+            } else {
+                later.append(Batch(text: Array(text), tokens: tokens))
+            }
         }
 
-        mutating func takeConsumer() -> CheckedContinuation<Void, Never>? {
-            defer { consumer = nil }
-            return consumer
+        mutating func mark(_ change: (inout Batch) -> Void) {
+            if let last = later.indices.last { change(&later[last]) } else { change(&next) }
+        }
+
+        /// Whether the observer has to be told.
+        mutating func list() -> Bool {
+            guard isReady, !isListed else { return false }
+            isListed = true
+            return true
         }
     }
 
     private let state = Mutex(State())
     private let delivered = Atomic<Int>(0)
-    private let onCancel: @Sendable (DoorStream) -> Void
+    private let isBlocked = Atomic(false)
+    private let observer: Observer
 
-    /// - Parameter onCancel: Called at most once, on the thread that cancels, if the stream was not finished by then.
-    init(number: UInt64, onCancel: @escaping @Sendable (DoorStream) -> Void) {
+    init(number: UInt64, observer: Observer) {
         self.number = number
-        self.onCancel = onCancel
+        self.observer = observer
     }
 
-    /// Adds text. Empty text counts its tokens and wakes nobody.
+    // MARK: For the backend
+
+    /// Adds text. Empty text counts its tokens and tells nobody.
     ///
     /// - Parameters:
     ///   - text: UTF-8; a character may be split between two pushes, but the answer must not end in half a one.
@@ -52,14 +105,7 @@ public final class DoorStream: Sendable {
     /// - Returns: False if the client has left or the stream is finished: the text is dropped.
     @discardableResult
     public func push(_ text: ArraySlice<UInt8>, tokenCount: Int) -> Bool {
-        let (isOpen, consumer) = state.withLock { state -> (Bool, CheckedContinuation<Void, Never>?) in
-            guard !state.isFinished, !state.isCancelled else { return (false, nil) }
-            state.pending.text.append(contentsOf: text)
-            state.pending.tokens += tokenCount
-            return (true, text.isEmpty ? nil : state.takeConsumer())
-        }
-        consumer?.resume()
-        return isOpen
+        change { $0.append(text, tokenCount) }
     }
 
     /// Ends the answer; the first call counts.
@@ -73,15 +119,42 @@ public final class DoorStream: Sendable {
     /// Adds the last text and ends the answer in one step, so that both reach the client in one write.
     @discardableResult
     public func finish(_ end: DoorEnd, text: ArraySlice<UInt8>, tokenCount: Int) -> Bool {
-        let (isOpen, consumer) = state.withLock { state -> (Bool, CheckedContinuation<Void, Never>?) in
-            guard !state.isFinished, !state.isCancelled else { return (false, nil) }
-            state.pending.text.append(contentsOf: text)
-            state.pending.tokens += tokenCount
-            state.pending.end = end
+        change { state in
+            state.append(text, tokenCount)
+            state.mark { $0.end = end }
             state.isFinished = true
-            return (true, state.takeConsumer())
         }
-        consumer?.resume()
+    }
+
+    /// Adds the last text and asks for `CompletionBackend.accepted` when the client's socket has taken it all; `finish`
+    /// is to follow then.
+    ///
+    /// - Returns: False if the client has left or the stream is finished: nothing will be told.
+    @discardableResult
+    public func pushAwaited(_ text: ArraySlice<UInt8>, tokenCount: Int) -> Bool {
+        change { state in
+            state.append(text, tokenCount)
+            state.mark { $0.isAwaited = true }
+        }
+    }
+
+    /// Gives the stream up, although the client is there: its connection is closed, what waits is dropped.
+    public func abandon() {
+        let isNews = state.withLock { state in
+            guard !state.isCancelled, !state.isAbandoned else { return false }
+            state.isAbandoned = true
+            return true
+        }
+        if isNews { observer.onNews(self) }
+    }
+
+    private func change(_ body: (inout State) -> Void) -> Bool {
+        let (isOpen, mustTell) = state.withLock { state -> (Bool, Bool) in
+            guard state.isOpen else { return (false, false) }
+            body(&state)
+            return (true, state.list())
+        }
+        if mustTell { observer.onNews(self) }
         return isOpen
     }
 
@@ -90,14 +163,44 @@ public final class DoorStream: Sendable {
         state.withLock { $0.isCancelled }
     }
 
-    /// Tokens whose text the client's socket has accepted.
+    /// Tokens whose text the client's socket has accepted; final once the client has left.
     public var deliveredTokens: Int {
         delivered.load(ordering: .relaxed)
     }
 
-    /// Text that waits for the client, in bytes.
+    /// Text that waits for the connection, in bytes.
     public var waitingBytes: Int {
-        state.withLock { $0.pending.text.count }
+        state.withLock { $0.waitingBytes }
+    }
+
+    /// Whether the client's socket has not yet taken all of the last write, or more than a little text waits.
+    public var isBehind: Bool {
+        isBlocked.load(ordering: .acquiring) || waitingBytes > Self.promptBytes
+    }
+
+    // MARK: For the connection
+
+    /// Whether the backend has given the stream up.
+    var isAbandoned: Bool {
+        state.withLock { $0.isAbandoned }
+    }
+
+    /// Takes what comes next.
+    ///
+    /// - Parameter batch: Gets it; its memory is used again.
+    func take(_ batch: inout Batch) -> News {
+        batch.clear()
+        return state.withLock { state in
+            guard state.isReady, !state.isCancelled, !state.isAbandoned else {
+                state.isListed = false
+                return .nothing
+            }
+            swap(&batch, &state.next)
+            state.waitingBytes -= batch.text.count
+            state.isListed = !state.later.isEmpty
+            if state.isListed { state.next = state.later.removeFirst() }
+            return .batch(hasMore: state.isListed)
+        }
     }
 
     /// Notes tokens whose text the socket has accepted.
@@ -105,45 +208,24 @@ public final class DoorStream: Sendable {
         delivered.wrappingAdd(tokens, ordering: .relaxed)
     }
 
-    /// The client has left. Tells the backend, unless the answer is complete, and wakes the consumer.
-    func cancel() {
-        let (isNews, consumer) = state.withLock { state -> (Bool, CheckedContinuation<Void, Never>?) in
-            guard !state.isCancelled else { return (false, nil) }
-            state.isCancelled = true
-            state.pending = Batch()
-            return (!state.isFinished, state.takeConsumer())
-        }
-        if isNews { onCancel(self) }
-        consumer?.resume()
-    }
-
-    /// Waits until there is text, an end, or a client that has left, and takes it all.
+    /// Notes whether a write waits for the socket.
     ///
-    /// - Parameter batch: A used batch, whose memory is used again.
-    func next(reusing batch: consuming Batch = Batch()) async -> Batch {
-        var batch = batch
-        batch.text.removeAll(keepingCapacity: true)
-        batch.tokens = 0
-        batch.end = nil
-        while true {
-            if take(&batch) { return batch }
-            await withCheckedContinuation { continuation in
-                let isReady = state.withLock { state in
-                    if state.isReady { return true }
-                    state.consumer = continuation
-                    return false
-                }
-                if isReady { continuation.resume() }
-            }
-        }
+    /// - Returns: Whether one did.
+    @discardableResult
+    func setBlocked(_ isBlocked: Bool) -> Bool {
+        self.isBlocked.exchange(isBlocked, ordering: .acquiringAndReleasing)
     }
 
-    private func take(_ batch: inout Batch) -> Bool {
-        state.withLock { state in
-            guard state.isReady else { return false }
-            swap(&batch, &state.pending)
-            batch.isCancelled = state.isCancelled
-            return true
+    /// The client has left. Tells the observer, unless the answer is complete or given up.
+    func cancel() {
+        let isNews = state.withLock { state in
+            guard !state.isCancelled else { return false }
+            defer { state.isCancelled = true }
+            state.next = Batch()
+            state.later = []
+            state.waitingBytes = 0
+            return state.isOpen
         }
+        if isNews { observer.onCancel(self) }
     }
 }

@@ -152,6 +152,10 @@ struct JSONReader {
         }
         // Longer than any number that a client means, and conversion takes time that grows with the length.
         guard position - start <= 400 else { throw failure("a number of more than 400 characters") }
+        if isWhole, position - start <= 18, bytes[start] != UInt8(ascii: "-") {
+            // It fits, and takes no text.
+            return .integer(bytes[start..<position].reduce(0) { $0 * 10 + Int64($1 - 0x30) })
+        }
         let text = String(decoding: bytes[start..<position], as: UTF8.self)
         if isWhole, let integer = Int64(text) { return .integer(integer) }
         guard let number = Double(text), number.isFinite else { throw failure("a number out of range") }
@@ -196,12 +200,8 @@ struct JSONReader {
     }
 
     private mutating func escape(into bytes: inout [UInt8]) throws(Failure) {
-        let simple: [UInt8: UInt8] = [
-            UInt8(ascii: "\""): 0x22, UInt8(ascii: "\\"): 0x5c, UInt8(ascii: "/"): 0x2f, UInt8(ascii: "b"): 0x08,
-            UInt8(ascii: "f"): 0x0c, UInt8(ascii: "n"): 0x0a, UInt8(ascii: "r"): 0x0d, UInt8(ascii: "t"): 0x09,
-        ]
         guard let kind = current else { throw failure("unexpected end") }
-        if let byte = simple[kind] {
+        if let byte = Self.simpleEscape(kind) {
             bytes.append(byte)
             position += 1
             return
@@ -220,6 +220,18 @@ struct JSONReader {
         }
         guard let scalar = UnicodeScalar(code) else { throw failure("half a surrogate pair") }
         bytes.append(contentsOf: Character(scalar).utf8)
+    }
+
+    private static func simpleEscape(_ kind: UInt8) -> UInt8? {
+        switch kind {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): kind
+        case UInt8(ascii: "b"): 0x08
+        case UInt8(ascii: "f"): 0x0c
+        case UInt8(ascii: "n"): 0x0a
+        case UInt8(ascii: "r"): 0x0d
+        case UInt8(ascii: "t"): 0x09
+        default: nil
+        }
     }
 
     private mutating func hexadecimal() throws(Failure) -> UInt32 {

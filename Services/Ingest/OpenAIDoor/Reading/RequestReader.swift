@@ -21,6 +21,11 @@ struct RequestReader: Sendable {
     /// Bound of `max_tokens` and `min_tokens`.
     let maximumTokens: Int64
 
+    /// What `read` returns or throws.
+    func result(of bytes: [UInt8]) -> Result<Body, APIError> {
+        do throws(APIError) { return .success(try read(bytes)) } catch { return .failure(error) }
+    }
+
     func read(_ bytes: [UInt8]) throws(APIError) -> Body {
         let value: JSONValue
         do {

@@ -16,19 +16,21 @@ public struct DoorConfiguration: Sendable {
     public var maximumConnections = 16_384
     /// After which time without a complete request a connection is closed.
     public var idleTimeout: Duration = .seconds(75)
+    /// Bytes of answers that the system may hold for one connection: what it holds counts as delivered, although the
+    /// client may never read it. Linux takes twice as much, for its own bookkeeping.
+    public var sendBuffer = 256 << 10
     /// `system_fingerprint` of all answers.
     public var fingerprint = "fp_token_factory"
     /// Seconds since 1970.
     public var now: @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) }
     /// An id for a request that brought none.
-    public var makeID: @Sendable () -> DoorRequestID = {
-        var generator = SystemRandomNumberGenerator()
-        return .new(milliseconds: UInt64(Date().timeIntervalSince1970 * 1000), using: &generator)
-    }
+    public var makeID: @Sendable () -> DoorRequestID
 
     public init(address: DoorAddress, keys: APIKeys? = nil) {
         self.address = address
         self.keys = keys
+        let ids = RequestIDs()
+        makeID = { ids.next(milliseconds: UInt64(Date().timeIntervalSince1970 * 1000)) }
     }
 
     /// A door that others than this machine could use without a key.

@@ -1,7 +1,7 @@
 import Telemetry
 
 /// What an HTTP door counts.
-struct DoorMetrics: Sendable {
+struct DoorMetrics {
     private let registry: MetricsRegistry
     let openRequests: Gauge
     let clientsLeft: Counter
@@ -9,6 +9,13 @@ struct DoorMetrics: Sendable {
     let writes: Counter
     let timeToFirstToken: BucketHistogram
     let duration: BucketHistogram
+    /// Those asked for before: asking the registry takes a lock and makes strings.
+    private var answers: [Answer: Counter] = [:]
+
+    private struct Answer: Hashable {
+        var route: String
+        var status: Int
+    }
 
     init(_ registry: MetricsRegistry) {
         self.registry = registry
@@ -26,10 +33,14 @@ struct DoorMetrics: Sendable {
             "tokenfactory_http_request_seconds", help: "From a completion request's body read to its end.")
     }
 
-    func count(_ route: String, status: Int) {
-        registry.counter(
+    /// - Parameter route: Of `Route.label`.
+    mutating func count(_ route: String, status: Int) {
+        let answer = Answer(route: route, status: status)
+        if let counter = answers[answer] { return counter.increment() }
+        let counter = registry.counter(
             "tokenfactory_http_requests_total", help: "Requests answered at the HTTP door.",
-            labels: ["route": route, "status": "\(status)"]
-        ).increment()
+            labels: ["route": route, "status": "\(status)"])
+        answers[answer] = counter
+        counter.increment()
     }
 }

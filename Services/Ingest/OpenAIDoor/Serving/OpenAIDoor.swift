@@ -1,8 +1,7 @@
 public import AdminDoor
-import Hummingbird
-import HummingbirdCore
 public import Logging
 import NIOCore
+import NIOHTTP1
 import NIOPosix
 public import ServiceLifecycle
 public import Telemetry
@@ -15,16 +14,16 @@ public import Telemetry
 ///
 /// `X-Request-ID` (32 hexadecimal digits or a UUID) names a request, so that a repeated one is not done twice; without
 /// it the door makes an id. `X-Hops: 1`, or `"hops": true` in the body, brings the request's hop records with its end.
-public struct OpenAIDoor<Backend: CompletionBackend>: Service {
+public struct OpenAIDoor: Service {
     private let configuration: DoorConfiguration
-    private let backend: Backend
+    private let backend: any CompletionBackend
     private let metrics: MetricsRegistry
     private let logger: Logger
     private let onBound: @Sendable (DoorAddress) -> Void
 
     /// - Parameter onBound: Told the address with its actual port, once it listens.
     public init(
-        _ configuration: DoorConfiguration, backend: Backend, metrics: MetricsRegistry, logger: Logger,
+        _ configuration: DoorConfiguration, backend: any CompletionBackend, metrics: MetricsRegistry, logger: Logger,
         onBound: @escaping @Sendable (DoorAddress) -> Void = { _ in }
     ) {
         self.configuration = configuration
@@ -44,39 +43,77 @@ public struct OpenAIDoor<Backend: CompletionBackend>: Service {
                 "HTTP door without API keys: it listens on loopback only",
                 metadata: ["address": "\(configuration.address)", "tenant": "\(configuration.openTenant)"])
         }
-        let backend = backend
-        let doorMetrics = DoorMetrics(metrics)
-        let responder = DoorResponder(
-            configuration: configuration, backend: backend,
-            admin: AdminRoutes(metrics: metrics) { await backend.probe() },
-            completions: CompletionHandler(configuration: configuration, backend: backend, metrics: doorMetrics),
-            metrics: doorMetrics)
-        let address = configuration.address
-        let onBound = onBound
-        let logger = logger
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let application = Application(
-            responder: responder,
-            server: .http1(
-                configuration: .init(
-                    additionalChannelHandlers: [ConnectionWatch()],
-                    idleTimeout: TimeAmount(configuration.idleTimeout))),
-            configuration: .init(
-                address: .hostname(address.host, port: address.port), backlog: 1024,
-                availableConnectionsDelegate: MaximumAvailableConnections(configuration.maximumConnections)),
-            onServerRunning: { channel in
-                let bound = DoorAddress(host: address.host, port: channel.localAddress?.port ?? address.port)
-                logger.info("HTTP door listens", metadata: ["address": "\(bound)"])
-                onBound(bound)
-            },
-            eventLoopGroupProvider: .shared(group),
-            logger: logger)
         do {
-            try await withTaskExecutorPreference(EventLoopExecutor(group.next())) { try await application.run() }
+            try await serve(on: group.next())
         } catch {
             try? await group.shutdownGracefully()
             throw error
         }
         try await group.shutdownGracefully()
     }
+
+    private func serve(on loop: any EventLoop) async throws {
+        let (configuration, backend, metrics) = (configuration, backend, metrics)
+        let server = try await loop.submit {
+            NIOLoopBound(DoorServer(configuration, backend: backend, metrics: metrics, on: loop), eventLoop: loop)
+        }.get()
+        let end = try await loop.submit { server.value.end }.get()
+        let listener: any Channel
+        do {
+            listener = try await bootstrap(server).bind(
+                host: configuration.address.host, port: configuration.address.port
+            ).get()
+        } catch {
+            loop.execute { server.value.stop() }
+            try await end.get()
+            throw error
+        }
+        loop.execute { server.value.listen(on: listener) }
+        let bound = DoorAddress(
+            host: configuration.address.host, port: listener.localAddress?.port ?? configuration.address.port)
+        logger.info("HTTP door listens", metadata: ["address": "\(bound)"])
+        onBound(bound)
+        try await withTaskCancellationHandler {
+            try await withGracefulShutdownHandler {
+                try await end.get()
+            } onGracefulShutdown: {
+                loop.execute { server.value.stop() }
+            }
+        } onCancel: {
+            loop.execute { server.value.abort() }
+        }
+        try await listener.closeFuture.get()
+    }
+
+    private func bootstrap(_ server: NIOLoopBound<DoorServer>) -> ServerBootstrap {
+        let configuration = configuration
+        return ServerBootstrap(group: server.eventLoop)
+            .serverChannelOption(.backlog, value: 1024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(
+                        ConnectionLimit(configuration.maximumConnections))
+                }
+            }
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelOption(
+                .socketOption(.so_sndbuf), value: ChannelOptions.Types.SocketOption.Value(configuration.sendBuffer)
+            )
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    var limits = NIOHTTPDecoderLimitConfiguration()
+                    limits.maxHeaderListSize = Self.headBytes
+                    let decoder = HTTPRequestDecoder(
+                        leftOverBytesStrategy: .dropBytes, informationalResponseStrategy: .drop,
+                        limitConfiguration: limits)
+                    try channel.pipeline.syncOperations.addHandlers(
+                        ByteToMessageHandler(decoder), DoorConnection(server.value))
+                }
+            }
+    }
+
+    /// Bytes of a request's header fields, at most.
+    private static var headBytes: Int { 80 << 10 }
 }

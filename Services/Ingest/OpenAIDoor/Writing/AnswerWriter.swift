@@ -29,12 +29,18 @@ struct AnswerWriter {
         self.includesUsage = includesUsage
         self.wantsHops = wantsHops
         var head = ByteBuffer()
-        head.writeString("{\"id\":\"\(form == .chat ? "chatcmpl" : "cmpl")-\(identity.id)\",\"object\":\"")
+        // Enough for most names of models: it does not grow.
+        head.reserveCapacity(256)
+        head.writeStaticString(form == .chat ? "{\"id\":\"chatcmpl-" : "{\"id\":\"cmpl-")
+        head.writeHexadecimal(identity.id)
+        head.writeStaticString("\",\"object\":\"")
         switch form {
         case .chat: head.writeStaticString(streams ? "chat.completion.chunk" : "chat.completion")
         case .text: head.writeStaticString("text_completion")
         }
-        head.writeString("\",\"created\":\(identity.created),\"model\":")
+        head.writeStaticString("\",\"created\":")
+        head.writeDecimal(identity.created)
+        head.writeStaticString(",\"model\":")
         head.writeJSONString(identity.model)
         head.writeStaticString(",\"system_fingerprint\":")
         head.writeJSONString(identity.fingerprint)
@@ -77,7 +83,7 @@ struct AnswerWriter {
         case .chat: buffer.writeStaticString("\"choices\":[{\"index\":0,\"delta\":{}")
         case .text: buffer.writeStaticString("\"choices\":[{\"index\":0,\"text\":\"\"")
         }
-        buffer.writeString(",\"logprobs\":null,\"finish_reason\":\"\(finish.reason.rawValue)\"}]")
+        Self.write(finish.reason, to: &buffer)
         if wantsHops {
             buffer.writeStaticString(",")
             Self.write(finish.hops, to: &buffer)
@@ -119,7 +125,8 @@ struct AnswerWriter {
             escaper.append(text, isLast: true, to: &buffer)
             buffer.writeStaticString("\"")
         }
-        buffer.writeString(",\"logprobs\":null,\"finish_reason\":\"\(finish.reason.rawValue)\"}],")
+        Self.write(finish.reason, to: &buffer)
+        buffer.writeStaticString(",")
         Self.write(finish.usage, to: &buffer)
         if wantsHops {
             buffer.writeStaticString(",")
@@ -128,11 +135,23 @@ struct AnswerWriter {
         buffer.writeStaticString("}")
     }
 
+    private static func write(_ reason: DoorFinish.Reason, to buffer: inout ByteBuffer) {
+        switch reason {
+        case .stop: buffer.writeStaticString(",\"logprobs\":null,\"finish_reason\":\"stop\"}]")
+        case .length: buffer.writeStaticString(",\"logprobs\":null,\"finish_reason\":\"length\"}]")
+        }
+    }
+
     private static func write(_ usage: DoorUsage, to buffer: inout ByteBuffer) {
-        buffer.writeString(
-            "\"usage\":{\"prompt_tokens\":\(usage.promptTokens),\"completion_tokens\":\(usage.completionTokens),"
-                + "\"total_tokens\":\(usage.promptTokens + usage.completionTokens),"
-                + "\"prompt_tokens_details\":{\"cached_tokens\":\(usage.cachedTokens)}}")
+        buffer.writeStaticString("\"usage\":{\"prompt_tokens\":")
+        buffer.writeDecimal(usage.promptTokens)
+        buffer.writeStaticString(",\"completion_tokens\":")
+        buffer.writeDecimal(usage.completionTokens)
+        buffer.writeStaticString(",\"total_tokens\":")
+        buffer.writeDecimal(usage.promptTokens + usage.completionTokens)
+        buffer.writeStaticString(",\"prompt_tokens_details\":{\"cached_tokens\":")
+        buffer.writeDecimal(usage.cachedTokens)
+        buffer.writeStaticString("}}")
     }
 
     private static func write(_ hops: [DoorHop], to buffer: inout ByteBuffer) {

@@ -116,7 +116,17 @@ extension ByteBuffer {
         if let text { writeJSONString(text) } else { writeStaticString("null") }
     }
 
+    /// Writes a number in decimal digits, without making a string of it if it is small.
     mutating func writeDecimal(_ number: some BinaryInteger) {
-        writeString("\(number)")
+        guard let number = UInt32(exactly: number) else {
+            writeString("\(number)")
+            return
+        }
+        var divisor: UInt32 = 1
+        while number / divisor >= 10 { divisor *= 10 }
+        while divisor > 0 {
+            writeInteger(UInt8(truncatingIfNeeded: number / divisor % 10) + UInt8(ascii: "0"))
+            divisor /= 10
+        }
     }
 }

@@ -1,0 +1,59 @@
+import Foundation
+import NIOHTTP1
+
+/// The paths that the door knows, its own and the operator's aside.
+enum Route: Equatable, Sendable {
+    case chatCompletions
+    case completions
+    case models
+    /// One model, by its id; ids may have slashes.
+    case model(String)
+    case unknown
+
+    init(_ path: Substring) {
+        switch path {
+        case "/v1/chat/completions": self = .chatCompletions
+        case "/v1/completions": self = .completions
+        case "/v1/models": self = .models
+        default:
+            let prefix = "/v1/models/"
+            guard path.hasPrefix(prefix), let name = path.dropFirst(prefix.count).removingPercentEncoding,
+                !name.isEmpty
+            else {
+                self = .unknown
+                return
+            }
+            self = .model(name)
+        }
+    }
+
+    /// The path of a request's target: without a query, and without the authority that clients of a proxy send along.
+    static func path(of target: String) -> Substring {
+        var path = target[...]
+        if path.utf8.first != UInt8(ascii: "/"), let scheme = path.firstRange(of: "://") {
+            let rest = path[scheme.upperBound...]
+            path = rest.firstIndex(of: "/").map { rest[$0...] } ?? "/"
+        }
+        guard let end = path.utf8.firstIndex(where: { $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "#") }) else {
+            return path
+        }
+        return path[..<end]
+    }
+
+    /// For metrics.
+    var label: String {
+        switch self {
+        case .chatCompletions: "chat_completions"
+        case .completions: "completions"
+        case .models, .model: "models"
+        case .unknown: "unknown"
+        }
+    }
+
+    var method: HTTPMethod {
+        switch self {
+        case .chatCompletions, .completions: .POST
+        case .models, .model, .unknown: .GET
+        }
+    }
+}
