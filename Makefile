@@ -56,7 +56,8 @@ bench-grpc: setup ## One hop of the line against grpc-swift-2 (ARGS="--rounds 7 
 	$(RELEASE) --package-path Benchmarks --product grpc-bench
 	Benchmarks/.build/release/grpc-bench $(ARGS)
 
-bench-hop: release ## One hop against a bare libzmq ping-pong (ARGS="--transport tcp --html FILE")
+bench-hop: release ## One hop against a bare libzmq ping-pong and gRPC (ARGS="--transport tcp --html FILE")
+	$(RELEASE) --package-path Benchmarks --product grpc-bench
 	.build/release/hopbench hop $(ARGS)
 
 bench-line: release ## The whole line, hop by hop, against a bare C relay chain (ARGS="--html FILE")

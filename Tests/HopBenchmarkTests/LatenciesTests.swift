@@ -56,6 +56,15 @@ import Testing
         #expect(FigureText.ratio(value) == text)
     }
 
+    @Test func aPercentileWithoutSamplesBeyondItIsADash() {
+        func row(_ count: UInt64) -> [String] {
+            FigureText.row(LatencySummary(count: count, p50: 1000, p90: 2000, p99: 3000, p999: 4000, max: 5000))
+        }
+        #expect(row(1000) == ["1.0", "2.0", "3.0", "4.0", "5.0"])
+        #expect(row(999) == ["1.0", "2.0", "3.0", "–", "5.0"])
+        #expect(row(1) == ["–", "–", "–", "–", "5.0"])
+    }
+
     @Test func columnsAreAsWideAsTheirWidestCell() {
         var columns = TextColumns(["a", "bb"])
         columns.add(["ccc", "d"])

@@ -27,7 +27,12 @@ import Testing
             return HopCell(
                 link: HopLink(.tcp, isEncrypted: true), mode: mode, bodyBytes: 64, requestBytes: 200, answerBytes: 150,
                 window: 1, hop: figures, floor: figures, p50Ratio: try spread(1.25), p99Ratio: try spread(1.5),
-                perSecondRatio: try spread(0.9), perProcessorSecondRatio: try spread(0.8))
+                perSecondRatio: try spread(0.9), perProcessorSecondRatio: try spread(0.8),
+                peers: [
+                    PeerFigures(
+                        name: "gRPC unary", figures: figures, p50Ratio: try spread(0.14), p99Ratio: nil,
+                        perSecondRatio: try spread(36), perProcessorSecondRatio: try spread(34))
+                ])
         }
         return HopReport(machine: Machine.current(), floors: floors(after: after), rounds: 1, cells: cells)
     }
@@ -36,7 +41,8 @@ import Testing
         let wire = HopStretch(direction: "down", station: "ingest", part: "wire")
         let stretches = [StretchTime(stretch: wire, nanoseconds: 40_000)]
         return LineReport(
-            machine: Machine.current(), floors: floors(), rounds: 1, hasAccounting: true, messageBytes: [300, 400],
+            machine: Machine.current(), floors: floors(), rounds: 1, hasAccounting: true, promptTokens: 32,
+            messageBytes: [300, 400],
             doors: [
                 DoorFigures(
                     door: "HTTP", mode: .hot, latency: latency(500_000), curve: curve, chain: latency(300_000),
@@ -75,7 +81,11 @@ import Testing
         for part in ["tcp+curve 64 B", "70.0", "1.25 (1.25–1.25)", "1.50 (1.50–1.50)", "9000", "0.80 (0.80–0.80)"] {
             #expect(text.contains(part), "\(part)")
         }
+        for part in ["gRPC unary", "0.14 (0.14–0.14)", "36.00 (36.00–36.00)", "34.00 (34.00–34.00)"] {
+            #expect(text.contains(part), "\(part)")
+        }
         let html = try hop().page().html()
+        #expect(html.contains("Hop over gRPC at p50, hot") && html.contains("gRPC unary"))
         #expect(html.contains("Hop over floor, hot") && html.contains("Exchanges per CPU second"))
     }
 

@@ -9,11 +9,19 @@ final class ServerProcess {
     private let output = Pipe()
     private var rest = Data()
 
+    /// Its process id.
+    var pid: Int32 { process.processIdentifier }
+
     /// Starts this executable again and waits until it serves.
-    init(line: Endpoint) throws {
+    ///
+    /// - Parameters:
+    ///   - line: an endpoint that it dials over the line as well, or nil.
+    ///   - socket: the path of a Unix socket where it serves, instead of a TCP port.
+    init(line: Endpoint? = nil, socket: String? = nil) throws {
         let path = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         process.executableURL = URL(fileURLWithPath: path)
-        process.arguments = ["serve", line.description]
+        process.arguments =
+            ["serve"] + (line.map { ["--line", $0.description] } ?? []) + (socket.map { ["--socket", $0] } ?? [])
         process.standardInput = input
         process.standardOutput = output
         try process.run()

@@ -15,6 +15,8 @@ struct StreamPeer: EchoPeer {
     let client: Tokenfactory_Benchmarks_Echo.Client<HTTP2ClientTransport.Posix>
     /// The most bodies that one stream has on its way.
     let windowOfStream: Int
+    /// From an answer to the next request.
+    var pause = Duration.zero
 
     func exchange(bytes: Int, window: Int, nanoseconds: UInt64) async throws -> [UInt64] {
         let end = MonotonicClock.now() + nanoseconds
@@ -62,6 +64,7 @@ struct StreamPeer: EchoPeer {
                 let now = MonotonicClock.now()
                 guard answer.body == payload.body else { throw PeerError.answerDiffers(name) }
                 latencies.append(now - begins.take())
+                if pause > .zero { try await Task.sleep(for: pause) }
                 if now < end {
                     begins.add(MonotonicClock.now())
                     try await writer.write(payload)

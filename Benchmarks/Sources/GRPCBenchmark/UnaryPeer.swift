@@ -9,6 +9,8 @@ import Transport
 struct UnaryPeer: EchoPeer {
     let name = "gRPC unary"
     let client: Tokenfactory_Benchmarks_Echo.Client<HTTP2ClientTransport.Posix>
+    /// From an answer to the next request.
+    var pause = Duration.zero
 
     func exchange(bytes: Int, window: Int, nanoseconds: UInt64) async throws -> [UInt64] {
         let end = MonotonicClock.now() + nanoseconds
@@ -25,6 +27,7 @@ struct UnaryPeer: EchoPeer {
                         let now = MonotonicClock.now()
                         guard answer.body == payload.body else { throw PeerError.answerDiffers(name) }
                         latencies.append(now - begun)
+                        if pause > .zero { try await Task.sleep(for: pause) }
                         begun = MonotonicClock.now()
                     }
                     return latencies

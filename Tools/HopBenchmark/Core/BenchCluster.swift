@@ -14,6 +14,8 @@ struct ClusterShape: Sendable {
     var programs: String
     var workers = 1
     var slots = 1024
+    /// Tokens that a request may have.
+    var contextLength = 8192
     /// Factor on the modelled time of a step of the simulated engine; 0 costs none.
     var timeScale = 0.0
     /// Off: the services dial an address where nobody listens, and keep their events in the spool.
@@ -120,7 +122,8 @@ final class BenchCluster {
                 "inference-worker",
                 [
                     "--tokenizer", workerLink, "--admin", "127.0.0.1:0", "--engine", "simulated", "--slots",
-                    String(shape.slots), "--time-scale", String(shape.timeScale), "--accounting", ledger,
+                    String(shape.slots), "--time-scale", String(shape.timeScale), "--context-length",
+                    String(shape.contextLength), "--context", String(2 * shape.contextLength), "--accounting", ledger,
                 ], number: number)
         }
         for worker in workers { _ = try awaitService(worker) }

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 
 /// A process of ours that ends when this one does: its standard input is a pipe that only this process holds.
 final class ChildProcess {
@@ -10,11 +11,17 @@ final class ChildProcess {
     var pid: Int32 { process.processIdentifier }
     var isRunning: Bool { process.isRunning }
 
-    /// Starts this program's hidden command `peer` with these arguments.
+    /// Starts a program's hidden command `peer` with these arguments.
     ///
-    /// - Parameter log: a file for what it says on standard output and error; nil leaves standard output to `line()`.
-    init(peer arguments: [String], log: FileHandle? = nil) throws(BenchError) {
-        process.executableURL = URL(fileURLWithPath: Self.ownProgram)
+    /// - Parameters:
+    ///   - program: this one, or another that has such a command.
+    ///   - log: a file for what it says on standard output and error; nil leaves standard output to `line()`.
+    init(
+        program: String = ChildProcess.ownProgram, peer arguments: [String], log: FileHandle? = nil
+    ) throws(BenchError) {
+        // What is told to a process that has ended is an error here, not this one's end.
+        _ = signal(SIGPIPE, SIG_IGN)
+        process.executableURL = URL(fileURLWithPath: program)
         process.arguments = ["peer"] + arguments
         process.standardInput = input
         process.standardOutput = log ?? outlet
@@ -79,20 +86,4 @@ final class ChildProcess {
     static var ownProgram: String {
         (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
     }
-}
-
-/// A folder that goes away with its owner.
-final class ScratchFolder {
-    let path: String
-
-    init() throws(BenchError) {
-        path = FileManager.default.temporaryDirectory.path + "/hopbench-\(UInt32.random(in: 0...UInt32.max))"
-        do {
-            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        } catch {
-            throw .process("cannot make \(path): \(error.localizedDescription)")
-        }
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
 }

@@ -19,22 +19,27 @@ struct ExchangeRound: Equatable, Sendable {
     /// Requests under way at once.
     var window: Int
     var pauseMicroseconds: UInt32
+    /// How long a peer sends requests that count, if it is given a time instead of a count.
+    var milliseconds: Int
 
     /// A round that suits the mode.
     ///
     /// - Parameter effort: 1 is usual; more makes rounds longer.
     init(_ mode: BenchMode, bodyBytes: Int, effort: Double) {
         self.bodyBytes = bodyBytes
-        // Large bodies take so much longer that fewer make the same round.
+        // Large bodies take so much longer that fewer make the same round; a p99 needs a hundred.
         let weight = max(1, Double(bodyBytes) / 4096)
-        func many(_ number: Double) -> Int { max(20, Int(number * effort / weight)) }
+        func many(_ number: Double, least: Int) -> Int { max(least, Int(number * effort / weight)) }
+        milliseconds = Int(max(50, (mode == .idle ? 700 : 400) * effort))
         switch mode {
         case .idle:
-            (warmup, count, window, pauseMicroseconds) = (5, max(20, Int(100 * effort)), 1, 3000)
+            (warmup, count, window, pauseMicroseconds) = (5, max(100, Int(100 * effort)), 1, 3000)
         case .hot:
-            (warmup, count, window, pauseMicroseconds) = (many(300), many(3000), 1, 0)
+            (warmup, count, window, pauseMicroseconds) = (many(300, least: 20), many(3000, least: 100), 1, 0)
         case .saturated:
-            (warmup, count, window, pauseMicroseconds) = (many(4000), many(20_000), bodyBytes > 65_536 ? 16 : 64, 0)
+            (warmup, count, window, pauseMicroseconds) = (
+                many(4000, least: 40), many(20_000, least: 200), bodyBytes > 65_536 ? 16 : 64, 0
+            )
         }
     }
 }
@@ -45,13 +50,12 @@ struct ExchangeResult: Sendable {
     var samples: [UInt64]
     /// Nanoseconds from the first request that counts to the last answer.
     var elapsed: UInt64
-    /// Processor nanoseconds of both sides, warm-up included.
+    /// Processor nanoseconds of both sides.
     var processor: UInt64 = 0
+    /// Exchanges that this processor time went into: with those of a warm-up, where it is counted too.
+    var exchanges = 0
 
     var perSecond: Double { elapsed > 0 ? Double(samples.count) / Double(elapsed) * 1e9 : 0 }
 
-    /// - Parameter exchanges: all of them, warm-up included.
-    func perProcessorSecond(_ exchanges: Int) -> Double {
-        processor > 0 ? Double(exchanges) / Double(processor) * 1e9 : 0
-    }
+    var perProcessorSecond: Double { processor > 0 ? Double(exchanges) / Double(processor) * 1e9 : 0 }
 }

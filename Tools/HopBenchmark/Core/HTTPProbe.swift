@@ -25,7 +25,7 @@ final class HTTPProbe {
 
     /// A streamed completion of a prompt of token ids.
     static func body(model: String, promptTokens: Int, maximumTokens: Int) -> String {
-        let prompt = (0..<promptTokens).map { String(1000 + $0) }.joined(separator: ",")
+        let prompt = LineProbe.prompt(promptTokens).map(String.init).joined(separator: ",")
         return "{\"model\":\"\(model)\",\"prompt\":[\(prompt)],\"max_tokens\":\(maximumTokens),\"ignore_eos\":true,"
             + "\"temperature\":0,\"seed\":1,\"stream\":true,\"stream_options\":{\"include_usage\":true}}"
     }

@@ -79,9 +79,9 @@ actor HopCaller {
         perform()
     }
 
-    /// With a pause the reactor's tick sends the next request, once the pause is over.
+    /// With a pause the reactor's tick sends the next request, once the pause is over; until then nothing wakes a core.
     private func setPause(_ microseconds: UInt32) {
-        let every: UInt64 = microseconds > 0 ? 1_000_000 : 20_000_000
+        let every = microseconds > 0 ? UInt64(microseconds) * 1000 : 20_000_000
         reactor.setTick(every: every) { [weak self] in self?.assumeIsolated { $0.tick() } }
     }
 
@@ -141,6 +141,8 @@ actor HopCaller {
             waiter = nil
         } else if round.pauseMicroseconds == 0 {
             refill(round)
+        } else {
+            setPause(round.pauseMicroseconds)
         }
     }
 

@@ -26,30 +26,43 @@ public struct HopLink: Codable, Equatable, Hashable, Sendable {
     public var name: String { isEncrypted ? "\(transport.rawValue)+curve" : transport.rawValue }
 }
 
-/// Both exchanges over one kind of link, each between two processes (two threads for inproc).
+/// What takes part in a round.
+enum HopSide: Hashable {
+    case hop
+    case floor
+    case grpc(GRPCPeer.Kind)
+}
+
+/// The exchanges over one kind of link, each between two processes (two threads for inproc).
 final class HopPair {
     private let caller: HopCaller
     private let peer: HopPeer?
     private let floor: FloorCaller
-    private let children: [ChildProcess]
-    private let hopProcess: Int32?
-    private let floorProcess: Int32?
+    private let hopChild: ChildProcess?
+    private let floorChild: ChildProcess?
+    private let grpc: GRPCPeer?
 
     private init(
-        caller: HopCaller, peer: HopPeer?, floor: FloorCaller, hopChild: ChildProcess?, floorChild: ChildProcess?
+        caller: HopCaller, peer: HopPeer?, floor: FloorCaller, hopChild: ChildProcess?, floorChild: ChildProcess?,
+        grpc: GRPCPeer?
     ) {
         self.caller = caller
         self.peer = peer
         self.floor = floor
-        children = [hopChild, floorChild].compactMap { $0 }
-        hopProcess = hopChild?.pid
-        floorProcess = floorChild?.pid
+        self.hopChild = hopChild
+        self.floorChild = floorChild
+        self.grpc = grpc
     }
 
-    /// Makes both, and returns when both other sides are there.
+    /// Makes all, and returns when the other sides are there.
     ///
-    /// - Parameter context: the process's one, since libsodium is one for all contexts.
-    static func open(_ link: HopLink, folder: String, context: Context) async throws(BenchError) -> HopPair {
+    /// - Parameters:
+    ///   - folder: for the sockets of ipc.
+    ///   - context: the process's one, since libsodium is one for all contexts.
+    ///   - grpc: the program, if gRPC is to be there; it is for plain links between processes.
+    static func open(
+        _ link: HopLink, folder: String, context: Context, grpc: String? = nil, cores: CoreSplit? = nil
+    ) async throws(BenchError) -> HopPair {
         let upper: KeyPair?
         let lower: KeyPair?
         let caller: HopCaller
@@ -62,12 +75,6 @@ final class HopPair {
         } catch {
             throw .hop("\(error)")
         }
-        return try await open(link, folder, context, caller, upper, lower)
-    }
-
-    private static func open(
-        _ link: HopLink, _ folder: String, _ context: Context, _ caller: HopCaller, _ upper: KeyPair?, _ lower: KeyPair?
-    ) async throws(BenchError) -> HopPair {
         // The keys are this run's own and worth nothing outside it, so they may stand in a command line.
         var hopKeys: [String] = []
         var floorKeys: [String] = []
@@ -93,9 +100,35 @@ final class HopPair {
             hopChild = try ChildProcess(peer: ["hop", caller.endpoint.description] + hopKeys)
             floorChild = try ChildProcess(peer: ["floor", floor.endpoint] + floorKeys)
         }
+        if let cores {
+            for child in [hopChild, floorChild].compactMap({ $0 }) { try CoreSplit.pin(child.pid, to: cores.peers) }
+        }
         await caller.start()
         try floor.awaitEcho()
-        return HopPair(caller: caller, peer: peer, floor: floor, hopChild: hopChild, floorChild: floorChild)
+        var grpcPeer: GRPCPeer?
+        if let grpc, !link.isEncrypted, link.transport != .inproc {
+            grpcPeer = try GRPCPeer(
+                program: grpc, socket: link.transport == .ipc ? "\(folder)/grpc" : nil, cores: cores)
+        }
+        return HopPair(
+            caller: caller, peer: peer, floor: floor, hopChild: hopChild, floorChild: floorChild, grpc: grpcPeer)
+    }
+
+    /// Who takes part, in the order of a round.
+    var sides: [HopSide] { [.floor, .hop] + (grpc == nil ? [] : GRPCPeer.Kind.allCases.map { .grpc($0) }) }
+
+    /// - Parameters:
+    ///   - down: bytes of the bare ping-pong's request.
+    ///   - up: bytes of its answer.
+    func run(
+        _ side: HopSide, _ round: ExchangeRound, down: Int, up: Int
+    ) async throws(BenchError) -> ExchangeResult {
+        switch side {
+        case .hop: try await runHop(round)
+        case .floor: try runFloor(round, down: down, up: up)
+        case .grpc(let kind):
+            if let grpc { try grpc.run(kind, round) } else { throw .usage("this link has no gRPC") }
+        }
     }
 
     private static func endpoint(_ link: HopLink, _ folder: String, _ side: String) -> Endpoint {
@@ -107,28 +140,32 @@ final class HopPair {
     }
 
     func runHop(_ round: ExchangeRound) async throws(BenchError) -> ExchangeResult {
-        let before = try processor(with: hopProcess)
+        let before = try processor(with: hopChild)
         var result = try await caller.run(round)
-        result.processor = try processor(with: hopProcess) - before
+        result.processor = try processor(with: hopChild) - before
+        result.exchanges = round.warmup + round.count
         return result
     }
 
     func runFloor(_ round: ExchangeRound, down: Int, up: Int) throws(BenchError) -> ExchangeResult {
-        let before = try processor(with: floorProcess)
+        let before = try processor(with: floorChild)
         var result = try floor.run(round, down: down, up: up)
-        result.processor = try processor(with: floorProcess) - before
+        result.processor = try processor(with: floorChild) - before
+        result.exchanges = round.warmup + round.count
         return result
     }
 
-    private func processor(with other: Int32?) throws(BenchError) -> UInt64 {
+    private func processor(with other: ChildProcess?) throws(BenchError) -> UInt64 {
         let own = try ProcessorTime.own()
         guard let other else { return own }
-        return try own + ProcessorTime.nanoseconds(of: other)
+        return try own + ProcessorTime.nanoseconds(of: other.pid)
     }
 
     func close() async {
         await peer?.stop()
         await caller.stop()
-        for child in children { child.stop() }
+        hopChild?.stop()
+        floorChild?.stop()
+        grpc?.stop()
     }
 }

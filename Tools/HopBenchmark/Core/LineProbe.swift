@@ -74,8 +74,11 @@ actor LineProbe {
             body: RequestBody(
                 form: .tokens, sampling: SamplingParameters(seed: 1, temperature: 0),
                 limits: GenerationLimits(maximumTokens: 1, ignoreEndOfSequence: true), model: "",
-                tokens: (0..<promptTokens).map { UInt32(1000 + $0) }))
+                tokens: Self.prompt(promptTokens)))
     }
+
+    /// So many token ids that every vocabulary has.
+    static func prompt(_ tokens: Int) -> [UInt32] { (0..<tokens).map { UInt32(1000 + $0 % 16_384) } }
 
     /// Dials, and returns when a request has come back whole.
     func connect() async throws(BenchError) {
@@ -116,14 +119,20 @@ actor LineProbe {
         return try result.get()
     }
 
+    /// With a pause the reactor's tick sends the next request, once the pause is over; until then nothing wakes a core.
     private func setPause(_ microseconds: UInt32) {
         let every = microseconds > 0 ? UInt64(microseconds) * 1000 : 20_000_000
         reactor.setTick(every: every) { [weak self] in self?.assumeIsolated { $0.tick() } }
     }
 
     private func tick() {
-        links.side.tick(MonotonicClock.now())
-        if let round, round.pauseMicroseconds > 0, !isUnderWay { send() }
+        let now = MonotonicClock.now()
+        links.side.tick(now)
+        if let round, round.pauseMicroseconds > 0, !isUnderWay,
+            now >= sample.endedAt + UInt64(round.pauseMicroseconds) * 1000
+        {
+            send()
+        }
         perform()
     }
 
@@ -188,6 +197,8 @@ actor LineProbe {
             waiter = nil
         } else if round.pauseMicroseconds == 0 {
             send()
+        } else {
+            setPause(round.pauseMicroseconds)
         }
     }
 

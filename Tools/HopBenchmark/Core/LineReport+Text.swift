@@ -5,7 +5,8 @@ extension LineReport {
     public var text: String {
         var text = "\(machine.line)\n\(floors.text)\n"
         text +=
-            "One stream, one token, zero-cost simulated engine, accounting \(hasAccounting ? "on" : "off"), beside a "
+            "One stream, prompts of \(promptTokens) token ids, one token, zero-cost simulated engine, accounting "
+        text += "\(hasAccounting ? "on" : "off"), beside a "
         text += "bare C relay chain (client, two relays, "
         text += "echo; \(messageBytes[0]) B down, \(messageBytes[1]) B up):\n"
         text += "latency in µs, \(rounds) rounds in alternation, ratios are medians of rounds (least–most)\n\n"
@@ -50,8 +51,8 @@ extension LineReport {
     public func page() -> Page {
         var blocks: [Page.Block] = [
             .paragraph(
-                "One stream, one token, zero-cost simulated engine, beside a bare C relay chain through as many "
-                    + "processes, in \(rounds) rounds in alternation."),
+                "One stream, prompts of \(promptTokens) token ids, one token, zero-cost simulated engine, beside a bare C "
+                    + "relay chain through as many processes, in \(rounds) rounds in alternation."),
             .table(floors.table),
         ]
         if !floors.isStable { blocks.append(.paragraph(FloorPair.warning)) }

@@ -54,6 +54,8 @@ public struct LineReport: Codable, Equatable, Sendable {
     public var floors: FloorPair
     public var rounds: Int
     public var hasAccounting: Bool
+    /// Token ids of a prompt.
+    public var promptTokens: Int
     /// Bytes of a relayed message down and up: those of a request and of its answer.
     public var messageBytes: [Int]
     public var doors: [DoorFigures]
@@ -75,6 +77,8 @@ public struct LineBenchSettings: Sendable {
     public var key = ""
     /// For a cluster that is started here.
     public var hasAccounting = true
+    /// Token ids of a prompt, four bytes each.
+    public var promptTokens = 32
     public var modes: [BenchMode] = [.hot, .idle]
     public var rounds = 5
     /// Requests of each kind in a hot round.

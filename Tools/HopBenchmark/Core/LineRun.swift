@@ -28,8 +28,8 @@ public struct LineRun {
         case pingPong
     }
 
-    /// Typical lengths: a request of 32 token ids, and an answer of one token with nine hop records.
-    static let messageBytes = (down: 300, up: 400)
+    /// Typical lengths: a request of these token ids, and an answer of one token with nine hop records.
+    private var messageBytes: (down: Int, up: Int) { (172 + 4 * settings.promptTokens, 400) }
 
     public func perform() async throws(BenchError) -> LineReport {
         let machine = Machine.current()
@@ -40,15 +40,21 @@ public struct LineRun {
             (cluster, door, http) = (nil, running.door, running.http)
         } else {
             onProgress("starting a cluster")
-            let own = try BenchCluster(ClusterShape(programs: settings.programs, hasAccounting: settings.hasAccounting))
+            let own = try BenchCluster(
+                ClusterShape(
+                    programs: settings.programs, contextLength: max(8192, 2 * settings.promptTokens),
+                    hasAccounting: settings.hasAccounting))
             (cluster, door, http) = (own, own.door, own.http)
         }
         defer { cluster?.stop() }
-        let probe = try await Self.connect(door, key: settings.key)
+        let probe = try await Self.connect(door, key: settings.key, promptTokens: settings.promptTokens)
         let report: LineReport
         do throws(BenchError) {
             var client: HTTPProbe?
-            if let http { client = try HTTPProbe(http, model: await probe.model, key: settings.key) }
+            if let http {
+                client = try HTTPProbe(
+                    http, model: await probe.model, key: settings.key, promptTokens: settings.promptTokens)
+            }
             report = try await measure(machine, probe, client)
         } catch {
             await probe.stop()
@@ -58,10 +64,12 @@ public struct LineRun {
         return report
     }
 
-    static func connect(_ door: String, key: String = "") async throws(BenchError) -> LineProbe {
+    static func connect(
+        _ door: String, key: String = "", promptTokens: Int = 32
+    ) async throws(BenchError) -> LineProbe {
         let probe: LineProbe
         do throws(TransportError) {
-            probe = try LineProbe(Context(), door: door, key: key)
+            probe = try LineProbe(Context(), door: door, key: key, promptTokens: promptTokens)
         } catch {
             throw .cluster("\(error)")
         }
@@ -102,7 +110,7 @@ public struct LineRun {
         return LineReport(
             machine: machine, floors: FloorPair(before: before, after: try WakeFloor.measure()),
             rounds: settings.rounds, hasAccounting: settings.hasAccounting,
-            messageBytes: [Self.messageBytes.down, Self.messageBytes.up], doors: doors,
+            promptTokens: settings.promptTokens, messageBytes: [messageBytes.down, messageBytes.up], doors: doors,
             hops: hops, stampingRatio: stamping)
     }
 
@@ -119,14 +127,14 @@ public struct LineRun {
             let requests = LineRound(mode, count: count)
             switch kind {
             case .chain:
-                round.chain = try chain.run(requests, down: Self.messageBytes.down, up: Self.messageBytes.up)
+                round.chain = try chain.run(requests, down: messageBytes.down, up: messageBytes.up)
             case .line:
                 round.samples = try await probe.run(LineRound(mode, count: 2 * count, stamping: .everyOther))
                 round.stamped = round.samples.filter(\.wantedHops).map(\.latency)
                 round.plain = round.samples.filter { !$0.wantedHops }.map(\.latency)
             case .http: round.http = try http?.run(requests) ?? []
             case .pingPong:
-                round.pingPong = try bare.run(requests, down: Self.messageBytes.down, up: Self.messageBytes.up)
+                round.pingPong = try bare.run(requests, down: messageBytes.down, up: messageBytes.up)
             }
         }
         return round

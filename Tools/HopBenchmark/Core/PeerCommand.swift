@@ -13,6 +13,7 @@ public enum PeerCommand {
         let rest = Array(arguments.dropFirst())
         switch (kind, rest.count) {
         case ("keep", 1...): return keep(rest)
+        case ("sweep", 1): try ScratchFolder.sweep(rest[0]) { say("ready") }
         case ("proxy", 2):
             guard let port = UInt16(rest[1]) else { throw BenchError.usage("no port: \(rest[1])") }
             try check(unsafe cf_proxy(rest[0], port) { PeerCommand.say("\($0)") })

@@ -48,8 +48,9 @@ enum FigureText {
 
     static func count(_ value: Double) -> String { value.isFinite ? String(Int(value.rounded())) : "–" }
 
-    /// p50, p90, p99, p99.9, max in microseconds.
+    /// p50, p90, p99, p99.9, max in microseconds; a percentile beyond which there is not one sample is a dash.
     static func row(_ latency: LatencySummary) -> [String] {
-        [latency.p50, latency.p90, latency.p99, latency.p999, latency.max].map(micros)
+        let percentiles = [(latency.p50, 2), (latency.p90, 10), (latency.p99, 100), (latency.p999, 1000)]
+        return percentiles.map { latency.count < $1 ? "–" : micros($0) } + [micros(latency.max)]
     }
 }

@@ -24,6 +24,7 @@ struct LineCommand: AsyncParsableCommand {
     @Option(help: "HTTP door of a running cluster, HOST:PORT.") var http: String?
     @Option(help: "API key of a running cluster (or TOKENFACTORY_KEY).") var key: String?
     @Flag(inversion: .prefixedNo, help: "With accounting, in a cluster that is started here.") var accounting = true
+    @Option(help: "Token ids of a prompt, four bytes each: 4096 are 16 KB.") var promptTokens = 32
     @Option(parsing: .upToNextOption, help: "hot, idle.") var modes: [BenchMode] = [.hot, .idle]
     @Option(help: "Rounds of each kind.") var rounds = 5
     @Option(help: "Requests of each kind in a hot round.") var requests = 2000
@@ -39,6 +40,7 @@ struct LineCommand: AsyncParsableCommand {
         guard rounds > 0, requests > 0, idleRequests > 0 else {
             throw ValidationError("--rounds, --requests and --idle-requests must be above 0.")
         }
+        guard (1...1 << 18).contains(promptTokens) else { throw ValidationError("--prompt-tokens are 1 to 262144.") }
         if modes.contains(.saturated) { throw ValidationError("--modes are hot and idle.") }
         if http != nil, door == nil { throw ValidationError("--http goes with --door.") }
         if !injectDelay.isEmpty {
@@ -73,6 +75,7 @@ struct LineCommand: AsyncParsableCommand {
         settings.running = door.map { ($0, http) }
         settings.key = key ?? ProcessInfo.processInfo.environment["TOKENFACTORY_KEY"] ?? ""
         settings.hasAccounting = accounting
+        settings.promptTokens = promptTokens
         settings.modes = modes
         settings.rounds = rounds
         settings.requests = requests

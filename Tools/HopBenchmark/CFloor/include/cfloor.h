@@ -62,6 +62,11 @@ int cf_die_with_stdin(void);
 // Runs a program and ends it (SIGTERM, then SIGKILL) when standard input ends; returns its exit status.
 int cf_keep(char *const arguments[]);
 
+// Lets all threads of a process, and those that they begin, run on these cores only.
+int cf_pin(int pid, const int *cores, size_t count);
+// The cores that the calling thread may run on, at most `room`; returns their number.
+int cf_cores(int *cores, int room);
+
 // A connection to an HTTP/1.1 server over TCP with blocking calls.
 int cf_http_connect(const char *host, uint16_t port);
 // Sends the request and reads its response to the end; -1 too if the status is not 200. The body's start goes to
