@@ -33,7 +33,11 @@ struct EventStreamTests {
         #expect(usage?.promptTokens == 7)
         #expect(usage?.tokens == 5)
         #expect(usage?.cachedTokens == 3)
+        #expect(chunk(#"{"choices":[],"usage":{"completion_tokens":5}}"#)?.tokens == 5)
         #expect(chunk(#"{"error":{"message":"no","type":"x"}}"#)?.error == "no")
+        #expect(chunk(#"{"error":"no"}"#)?.error == "no")
+        #expect(chunk(#"{"error":{"code":5}}"#)?.error == "an error without a message")
+        #expect(chunk(#"{"choices":[],"error":null}"#)?.error == nil)
         let hops = chunk(
             #"{"choices":[],"hops":[{"station":"inference-worker","phase":"first-token","received_ns":5,"begun_ns":6,"#
                 + #""sent_ns":7,"uncertainty_us":0}]}"#)?.hops

@@ -71,6 +71,15 @@ struct ReportTests {
         #expect(report.claims.map(\.tokens) == [11, 11, 11, 1, nil, nil, nil])
     }
 
+    @Test func aRequestIsHeldToItsOwnBounds() {
+        var settings = LoadSettings(arrival: .open(.trace([0, 0])))
+        settings.requestObjectives = [ServiceObjectives(ttft: 60), ServiceObjectives(ttft: 40)]
+        let both = report(
+            [outcome(1, begin: 0, first: 50, end: 100), outcome(0, begin: 0, first: 50, end: 100)], settings)
+        #expect(both.windowGood == 1 && both.goodShare == 0.5)
+        #expect(ReportTable(both, ledger: nil).description.contains("the trace's own"))
+    }
+
     @Test func theSteadyWindowLeavesTheEdgesOut() {
         var settings = LoadSettings(arrival: .closed(streams: 2))
         settings.warmup = 1
@@ -125,6 +134,24 @@ struct ReportTests {
         #expect(object["start_times"] as? [Double] == [0, 0.01])
         #expect((object["itls"] as? [[Double]])?.map(\.count) == [1, 1])
         #expect(object["output_lens"] as? [Int] == [11, 11])
+        #expect(object["tput_per_gpu"] == nil && object["conc"] == nil)
+    }
+
+    @Test func jsonHasWhatInferenceXMakesOfVLLMsKeys() throws {
+        var settings = LoadSettings(arrival: .closed(streams: 3))
+        settings.accelerators = 2
+        let report = report([outcome(0, begin: 0, first: 100, end: 200)], settings)
+        let object = ReportJSON(report, ledger: nil).object
+        #expect(object["conc"] as? Int == 3)
+        // 11 tokens out and 3 in, in 0.2 s, of two accelerators.
+        #expect(object["output_tput_per_gpu"] as? Double == 27.5 && object["input_tput_per_gpu"] as? Double == 7.5)
+        #expect(object["tput_per_gpu"] as? Double == 35)
+        for key in ["mean_intvty", "median_intvty", "p99_intvty", "p99.9_intvty"] {
+            let value = try #require(object[key] as? Double, "\(key)")
+            #expect(abs(value - 100) < 0.1, "\(key)")
+        }
+        let single = ReportJSON(self.report([outcome(0, begin: 0, first: 9, end: 9, tokens: 1)], settings), ledger: nil)
+        #expect(single.object["mean_intvty"] is NSNull)
     }
 
     @Test func roundsAreMedianAndSpread() throws {
@@ -140,6 +167,12 @@ struct ReportTests {
         #expect(spread == ["least": 2.5, "most": 10])
         #expect((object["rounds"] as? [Any])?.count == 3 && rounds.table.contains("latency p99"))
         #expect(try rounds.json(ledger: nil).contains("\"spread\""))
+        // A round without a figure is not in its median, and the first does not pass for it.
+        let some = RoundsReport(
+            [(100, 1), (200, 2), (400, 2)].map { end, tokens in
+                report([outcome(0, begin: 0, first: 50, end: end, tokens: tokens)], .init())
+            })
+        #expect(abs((some.object(nil)["mean_tpot_ms"] as? Double ?? 0) - 250) < 1)
     }
 
     @Test func aTimelineSpreadsTokensOverTheirTime() {

@@ -50,6 +50,26 @@ struct TraceTests {
         #expect(old.rows == [.init(offset: 0, promptTokens: 2, answerTokens: 3, blocks: [])])
     }
 
+    @Test func boundsOfARowAreItsOwn() throws {
+        let jsonl = try Trace(
+            """
+            {"timestamp":0,"input_length":1,"output_length":2,"slo_ttft_ms":200,"slo_tpot_ms":5}
+            {"timestamp":1,"input_length":1,"output_length":2}
+            """, format: .mooncake)
+        #expect(jsonl.objectives == [.init(ttft: 200, tpot: 5), .init()])
+        let csv = try Trace(
+            "TIMESTAMP,ContextTokens,GeneratedTokens,slo_e2el_ms\n2024-01-01 00:00:00,5,6,\n"
+                + "2024-01-01 00:00:01,5,6,900", format: .azure)
+        #expect(csv.objectives == [.init(), .init(latency: 900)])
+        #expect(try Trace(Self.mooncake, format: .mooncake).objectives.isEmpty)
+        var settings = LoadSettings()
+        settings.objectives = ServiceObjectives(ttft: 100, latency: 10)
+        #expect(settings.objectives(of: 7) == settings.objectives)
+        settings.requestObjectives = jsonl.objectives
+        #expect(settings.objectives(of: 2) == .init(ttft: 200, tpot: 5, latency: 10))
+        #expect(settings.objectives(of: 3) == settings.objectives)
+    }
+
     private static let mooncake = #"{"timestamp":0,"input_length":1,"output_length":1}"#
     private static let azure = "TIMESTAMP,ContextTokens,GeneratedTokens\n"
 
@@ -58,6 +78,9 @@ struct TraceTests {
         (.mooncake, mooncake + "\n\nnot JSON", "line 3"),
         (.mooncake, #"{"timestamp":0,"input_length":-1,"output_length":1}"#, "line 1"),
         (.mooncake, #"{"timestamp":0,"input_length":1,"output_length":99999999999}"#, "line 1"),
+        (.mooncake, #"{"timestamp":0,"input_length":1,"output_length":1,"slo_ttft_ms":0}"#, "line 1 has a bound"),
+        (.azure, azure.dropLast() + ",slo_ttft_ms\n2024-01-01 00:00:00,5,6,x", "line 2 has the bound 'x'"),
+        (.azure, azure.dropLast() + ",slo_ttft_ms\n2024-01-01 00:00:00,5,6", "line 2 has 3 fields"),
         (.mooncake, "", "no requests"),
         (.azure, "", "empty"),
         (.azure, azure, "no requests"),

@@ -94,7 +94,7 @@ struct CompletionChunk: Equatable {
 
                 enum CodingKeys: String, CodingKey { case cachedTokens = "cached_tokens" }
             }
-            var promptTokens: Int
+            var promptTokens: Int?
             var completionTokens: Int
             var promptTokensDetails: Details?
 
@@ -104,7 +104,24 @@ struct CompletionChunk: Equatable {
                 case promptTokensDetails = "prompt_tokens_details"
             }
         }
-        struct Failure: Decodable { var message: String }
+        /// An object with a message, or whatever else a server says.
+        struct Failure: Decodable {
+            var message: String
+
+            private enum CodingKeys: String, CodingKey { case message }
+
+            init(from decoder: any Decoder) throws {
+                if let text = try? decoder.singleValueContainer().decode(String.self) {
+                    message = text
+                } else if let object = try? decoder.container(keyedBy: CodingKeys.self),
+                    let text = try? object.decode(String.self, forKey: .message)
+                {
+                    message = text
+                } else {
+                    message = "an error without a message"
+                }
+            }
+        }
         var choices: [Choice]?
         var usage: Usage?
         var error: Failure?

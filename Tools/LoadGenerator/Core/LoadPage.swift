@@ -74,7 +74,7 @@ public struct LoadPage: Sendable {
             + "tokens/s, over \(Figure.short(report.windowSeconds)) s."
         if let goodput = report.goodput, let share = report.goodShare {
             text +=
-                " Goodput (\(report.settings.objectives)): \(Figure.short(goodput)) requests/s, "
+                " Goodput (\(report.settings.goodputText)): \(Figure.short(goodput)) requests/s, "
                 + "\(Figure.short(share * 100)) %."
         }
         return text

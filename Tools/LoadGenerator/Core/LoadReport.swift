@@ -117,7 +117,7 @@ public struct LoadReport: Sendable {
 
     private func isGood(_ record: RequestLog.Record) -> Bool {
         guard record.fate == .complete else { return false }
-        return settings.objectives.isMet(
+        return settings.objectives(of: record.index).isMet(
             ttft: record.firstAt > 0 ? Double(record.firstAt &- record.intendedAt) / 1e6 : nil,
             tpot: record.tpot.map { Double($0) / 1e6 }, latency: Double(record.endedAt &- record.intendedAt) / 1e6)
     }
@@ -176,10 +176,10 @@ public struct LoadReport: Sendable {
     /// Prompt and answer tokens a second.
     public var totalThroughput: Double { rate(windowTokens + windowPromptTokens) }
     /// Answers a second that met all objectives; nil without objectives.
-    public var goodput: Double? { settings.objectives.isEmpty ? nil : rate(windowGood) }
+    public var goodput: Double? { settings.hasObjectives ? rate(windowGood) : nil }
     /// Of the requests that began in the window and were not cancelled, the share that met all objectives.
     public var goodShare: Double? {
-        settings.objectives.isEmpty || judged == 0 ? nil : Double(good) / Double(judged)
+        settings.hasObjectives && judged > 0 ? Double(good) / Double(judged) : nil
     }
 
     /// Whether this process, not the service, may have set the pace; nil: no sign of it.

@@ -34,9 +34,29 @@ public struct LoadSettings: Sendable {
     public var cancelRate = 0.0
     /// What a good answer must meet.
     public var objectives = ServiceObjectives()
+    /// What the answers to requests 0, 1, … and so on over again must meet instead, where they say so; empty: all are
+    /// held to `objectives`.
+    public var requestObjectives: [ServiceObjectives] = []
+    /// How many accelerators the service has; nil: nobody said so, and no figure is for each of them.
+    public var accelerators: Int?
     /// Times and rates are those of the steady state only: after so many seconds, while all streams were active. nil:
     /// of the whole run.
     public var warmup: Double?
+
+    /// What the answer to a request must meet.
+    func objectives(of index: Int) -> ServiceObjectives {
+        requestObjectives.isEmpty
+            ? objectives : requestObjectives[index % requestObjectives.count].filled(from: objectives)
+    }
+
+    /// Whether there is goodput.
+    public var hasObjectives: Bool { !objectives.isEmpty || !requestObjectives.isEmpty }
+
+    /// The objectives in words.
+    var goodputText: String {
+        [objectives.description, requestObjectives.isEmpty ? "" : "the trace's own"].filter { !$0.isEmpty }
+            .joined(separator: ", ")
+    }
 
     public init(
         arrival: Arrival = .closed(streams: 1), requests: Int? = nil, duration: Double? = nil,

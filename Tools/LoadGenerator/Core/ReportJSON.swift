@@ -1,6 +1,7 @@
 import Foundation
 
-/// A run's figures as JSON, with the names that `vllm bench serve` uses where it has them.
+/// A run's figures as JSON, with the names that `vllm bench serve` uses where it has them, and InferenceX's
+/// (SemiAnalysisAI/InferenceX, utils/process_result.py) for what it makes of those.
 public struct ReportJSON: Sendable {
     private let report: LoadReport
     private let ledger: LedgerCheck.Result?
@@ -47,10 +48,10 @@ public struct ReportJSON: Sendable {
             object["deliveries_per_token"] = Double(report.windowDeliveries) / Double(report.windowTokens)
         }
         object.merge(arrival) { $1 }
-        if !report.settings.objectives.isEmpty {
+        if report.settings.hasObjectives {
             object["request_goodput"] = report.goodput ?? NSNull()
             object["goodput_share"] = report.goodShare ?? NSNull()
-            object["goodput_config"] = report.settings.objectives.description
+            object["goodput_config"] = report.settings.goodputText
         }
         if report.settings.warmup != nil {
             object["window"] =
@@ -61,6 +62,7 @@ public struct ReportJSON: Sendable {
                 ] as [String: Any]
         }
         object.merge(times) { $1 }
+        object.merge(inferenceX) { $1 }
         if report.settings.wantsHops { object["hops"] = hops }
         if let ledger { object["ledger"] = Self.object(ledger) }
         if isDetailed { object.merge(details) { $1 } }
@@ -99,13 +101,33 @@ public struct ReportJSON: Sendable {
             object["mean_\(name)_ms"] = values.mean ?? NSNull()
             object["median_\(name)_ms"] = values.percentile(50) ?? NSNull()
             object["std_\(name)_ms"] = values.standardDeviation ?? NSNull()
-            for (percent, title) in [(50.0, "50"), (90, "90"), (95, "95"), (99, "99"), (99.9, "99.9")] {
+            for (percent, title) in Self.percentiles {
                 object["p\(title)_\(name)_ms"] = values.percentile(percent) ?? NSNull()
             }
             object["max_\(name)_ms"] = values.maximum ?? NSNull()
         }
         return object
     }
+
+    /// Interactivity, tokens a second of one user, is 1000 by the TPOT in ms; rates are for each accelerator.
+    private var inferenceX: [String: Any] {
+        var object: [String: Any] = [:]
+        if case .closed(let streams) = report.settings.arrival { object["conc"] = streams }
+        func interactivity(_ tpot: Double?) -> Any { tpot.flatMap { $0 > 0 ? 1000 / $0 : nil } ?? Self.null }
+        object["mean_intvty"] = interactivity(report.tpot.mean)
+        object["median_intvty"] = interactivity(report.tpot.percentile(50))
+        for (percent, title) in Self.percentiles {
+            object["p\(title)_intvty"] = interactivity(report.tpot.percentile(percent))
+        }
+        if let accelerators = report.settings.accelerators.map(Double.init) {
+            object["tput_per_gpu"] = report.totalThroughput / accelerators
+            object["output_tput_per_gpu"] = report.outputThroughput / accelerators
+            object["input_tput_per_gpu"] = (report.totalThroughput - report.outputThroughput) / accelerators
+        }
+        return object
+    }
+
+    private static let percentiles = [(50.0, "50"), (90, "90"), (95, "95"), (99, "99"), (99.9, "99.9")]
 
     /// Of all whole seconds of the run, the most tokens.
     private var mostTokens: Double {

@@ -16,7 +16,7 @@ public struct ReportTable: CustomStringConvertible, Sendable {
         if let goodput = report.goodput {
             let share = report.goodShare.map { Figure.short($0 * 100) + " %" } ?? "-"
             lines.append(
-                "goodput    \(Figure.short(goodput)) requests/s met \(report.settings.objectives): \(share) of "
+                "goodput    \(Figure.short(goodput)) requests/s met \(report.settings.goodputText): \(share) of "
                     + "\(report.judged)")
         }
         if let ledger {
@@ -25,7 +25,7 @@ public struct ReportTable: CustomStringConvertible, Sendable {
                     + (report.cancelled > 0 ? "failed or cancelled" : "failed")
                     + " and ended, \(ledger.faults.count) unaccounted")
         }
-        lines += ["", row("ms", ["mean", "p50", "p90", "p99", "max"])]
+        lines += ["", row("ms", ["n", "mean", "p50", "p90", "p99", "max"])]
         lines.append(row("TTFT", report.ttft))
         lines.append(row("ITL", report.itl))
         lines.append(row("TPOT", report.tpot))
@@ -107,7 +107,7 @@ public struct ReportTable: CustomStringConvertible, Sendable {
         let numbers = [
             values.mean, values.percentile(50), values.percentile(90), values.percentile(99), values.maximum,
         ]
-        return row(name, numbers.map { Figure.short($0) })
+        return row(name, ["\(values.count)"] + numbers.map { Figure.short($0) })
     }
 
     private func row(_ name: String, _ cells: [String]) -> String { Self.left(name, 11) + columns(cells) }

@@ -37,7 +37,8 @@ public struct RoundsReport: Sendable {
         return lines.joined(separator: "\n")
     }
 
-    /// Each figure of `ReportJSON` as the rounds' median; `spread` has the least and the most, `rounds` all of them.
+    /// Each figure of `ReportJSON` as the median of the rounds that have it; `spread` has the least and the most,
+    /// `rounds` all of them.
     public func json(ledger: LedgerCheck.Result?) throws -> String { try ReportJSON.text(object(ledger)) }
 
     func object(_ ledger: LedgerCheck.Result?) -> [String: Any] {
@@ -47,7 +48,7 @@ public struct RoundsReport: Sendable {
         for key in result.keys {
             let values =
                 objects.compactMap { $0[key] as? Double } + objects.compactMap { ($0[key] as? Int).map(Double.init) }
-            guard values.count == objects.count, let spread = Self.spread(values) else { continue }
+            guard let spread = Self.spread(values) else { continue }
             result[key] = spread.median
             spreads[key] = ["least": spread.least, "most": spread.most]
         }

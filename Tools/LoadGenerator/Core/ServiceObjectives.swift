@@ -13,6 +13,11 @@ public struct ServiceObjectives: Equatable, Sendable {
 
     public var isEmpty: Bool { self == ServiceObjectives() }
 
+    /// These bounds, and others' where there are none.
+    func filled(from others: ServiceObjectives) -> ServiceObjectives {
+        ServiceObjectives(ttft: ttft ?? others.ttft, tpot: tpot ?? others.tpot, latency: latency ?? others.latency)
+    }
+
     /// Reads vLLM's `ttft:200`, `tpot:50`, `e2el:9000`, or a preset, `mlperf:NAME`.
     public init(_ words: [String]) throws(LoadError) {
         for word in words {

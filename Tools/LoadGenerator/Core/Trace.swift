@@ -20,6 +20,8 @@ public struct Trace: Equatable, Sendable {
         public var answerTokens: Int
         /// Blocks of the prompt, from its beginning.
         public var blocks: [UInt64]
+        /// What its answer must meet, if the trace says so.
+        public var objectives = ServiceObjectives()
     }
 
     /// Tokens of a Mooncake block.
@@ -72,6 +74,11 @@ public struct Trace: Equatable, Sendable {
         }
     }
 
+    /// What each answer must meet, in the order of the rows; empty if no row says anything.
+    public var objectives: [ServiceObjectives] {
+        rows.allSatisfy(\.objectives.isEmpty) ? [] : rows.map(\.objectives)
+    }
+
     /// When the requests are due.
     public var arrivals: ArrivalPattern { .trace(rows.map(\.offset)) }
 
@@ -88,6 +95,9 @@ public struct Trace: Equatable, Sendable {
             var inputLength: Int
             var outputLength: Int
             var hashIds: [UInt64]?
+            var sloTtftMs: Double?
+            var sloTpotMs: Double?
+            var sloE2elMs: Double?
         }
         let entry: Entry
         do {
@@ -95,8 +105,10 @@ public struct Trace: Equatable, Sendable {
         } catch {
             throw BadLine(number: line.number, reason: "has no timestamp, input_length and output_length")
         }
-        let row = try row(
+        var row = try row(
             line.number, entry.timestamp, entry.inputLength, entry.outputLength, entry.hashIds ?? [])
+        row.objectives = ServiceObjectives(ttft: entry.sloTtftMs, tpot: entry.sloTpotMs, latency: entry.sloE2elMs)
+        try check(row.objectives, line.number)
         return (entry.timestamp / 1000, row)
     }
 
@@ -113,9 +125,10 @@ public struct Trace: Equatable, Sendable {
             }
             places.append(place)
         }
+        let bounds = objectiveColumns.map { columns.firstIndex(of: $0) }
         return try lines.dropFirst().map { line throws(BadLine) in
             let fields = fields(line.text)
-            guard let most = places.max(), most < fields.count else {
+            guard let most = (places + bounds.compactMap { $0 }).max(), most < fields.count else {
                 throw BadLine(number: line.number, reason: "has \(fields.count) fields")
             }
             guard let time = time(fields[places[0]]) else {
@@ -124,7 +137,27 @@ public struct Trace: Equatable, Sendable {
             guard let prompt = count(fields[places[1]]), let answer = count(fields[places[2]]) else {
                 throw BadLine(number: line.number, reason: "has no token counts")
             }
-            return (time, try row(line.number, time, prompt, answer, []))
+            var row = try row(line.number, time, prompt, answer, [])
+            let own = try bounds.map { place throws(BadLine) in try bound(place.map { fields[$0] } ?? "", line.number) }
+            row.objectives = ServiceObjectives(ttft: own[0], tpot: own[1], latency: own[2])
+            try check(row.objectives, line.number)
+            return (time, row)
+        }
+    }
+
+    /// Columns that a trace of any format may have besides its own, as JSONL keys too: bounds in milliseconds.
+    private static let objectiveColumns = ["slo_ttft_ms", "slo_tpot_ms", "slo_e2el_ms"]
+
+    private static func bound(_ text: String, _ number: Int) throws(BadLine) -> Double? {
+        if text.isEmpty { return nil }
+        guard let value = Double(text) else { throw BadLine(number: number, reason: "has the bound '\(text)'") }
+        return value
+    }
+
+    private static func check(_ objectives: ServiceObjectives, _ number: Int) throws(BadLine) {
+        let bounds = [objectives.ttft, objectives.tpot, objectives.latency].compactMap { $0 }
+        guard bounds.allSatisfy({ $0 > 0 && $0.isFinite }) else {
+            throw BadLine(number: number, reason: "has a bound that is not above 0")
         }
     }
 

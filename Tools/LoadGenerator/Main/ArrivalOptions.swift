@@ -104,6 +104,7 @@ struct ArrivalOptions: ParsableArguments {
         if requests == nil, duration == nil, case .closed(let streams) = settings.arrival {
             settings.requests = streams
         }
+        settings.requestObjectives = trace?.objectives ?? []
         return settings
     }
 

@@ -32,7 +32,8 @@ struct LoadGeneratorCommand: AsyncParsableCommand {
         do {
             let model: String
             if let named = target.model { model = named } else { model = try await door.servedModel() }
-            let session = Session(command: self, trace: trace, door: door, model: model)
+            let session = Session(
+                command: self, source: try prompts.sources(trace, target.endpoint), door: door, model: model)
             let result = try await session.perform(settings)
             await door.close()
             try await show(result)
@@ -52,13 +53,11 @@ struct LoadGeneratorCommand: AsyncParsableCommand {
     /// Performs runs through one door.
     private struct Session: Sendable {
         let command: LoadGeneratorCommand
-        let trace: Trace?
+        let source: @Sendable (UInt64) -> PromptSource
         let door: any LoadDoor
         let model: String
 
         func perform(_ settings: LoadSettings) async throws -> Result {
-            // Whatever is wrong with the prompts is said before the first request.
-            _ = try source(settings.seed)
             if let plan = try command.arrivals.plan() {
                 let sweep = LoadSweep(plan, goesAround: command.arrivals.sweepAround) { await run($0) }
                 return .sweep(
@@ -81,16 +80,12 @@ struct LoadGeneratorCommand: AsyncParsableCommand {
 
         private func run(_ settings: LoadSettings) async -> LoadReport {
             let bar = ProgressBar(total: settings.requests)
-            // `perform` has shown that the prompts can be read.
-            let prompts = (try? source(settings.seed)) ?? .builtIn
-            let run = LoadRun(settings: settings, prompts: prompts, door: door, model: model) { bar.show($0) }
+            let run = LoadRun(
+                settings: settings, prompts: source(settings.seed), door: door, model: model
+            ) { bar.show($0) }
             let report = await run.perform()
             bar.clear()
             return report
-        }
-
-        private func source(_ seed: UInt64) throws -> PromptSource {
-            try command.prompts.source(trace, command.target.endpoint, seed: seed)
         }
     }
 
@@ -136,7 +131,7 @@ struct LoadGeneratorCommand: AsyncParsableCommand {
 
     private func answers(_ report: LoadReport) throws -> String {
         guard !report.answers.isEmpty else { return "" }
-        let source = try prompts.source(arrivals.readTrace(), target.endpoint, seed: report.settings.seed)
+        let source = try prompts.sources(arrivals.readTrace(), target.endpoint)(report.settings.seed)
         return report.answers.map { answer in
             var text = ""
             switch source.prompt(answer.index) {

@@ -46,21 +46,28 @@ struct PromptOptions: ParsableArguments {
         settings.seed = seed
     }
 
-    /// - Parameter seed: of random prompts.
-    func source(_ trace: Trace?, _ endpoint: TargetOptions.Endpoint?, seed: UInt64) throws -> PromptSource {
+    /// What makes the prompts of a run with this seed; whatever can be wrong with them is said here, and files are read
+    /// once.
+    func sources(
+        _ trace: Trace?, _ endpoint: TargetOptions.Endpoint?
+    ) throws -> @Sendable (UInt64) -> PromptSource {
         let form: RandomPrompts.Form =
             switch endpoint {
             case .chat: .chat
             case .completions, nil: .ids
             }
-        if let trace, prompts == nil { return .trace(trace, form: form, seed: seed) }
+        if let trace, prompts == nil { return { .trace(trace, form: form, seed: $0) } }
         if let promptTokens {
-            return .random(
-                RandomPrompts(
-                    lengths: try LengthDistribution(promptTokens), prefixTokens: sharedPrefixTokens,
-                    prefixGroups: prefixGroups, form: form, seed: seed))
+            let lengths = try LengthDistribution(promptTokens)
+            return { [sharedPrefixTokens, prefixGroups] seed in
+                .random(
+                    RandomPrompts(
+                        lengths: lengths, prefixTokens: sharedPrefixTokens, prefixGroups: prefixGroups, form: form,
+                        seed: seed))
+            }
         }
-        let source = try prompts.map { path throws(LoadError) in try PromptSource(path: path) } ?? .builtIn
-        return endpoint == .completions ? source.completing() : source
+        let texts = try prompts.map { path throws(LoadError) in try PromptSource(path: path) } ?? .builtIn
+        let source = endpoint == .completions ? texts.completing() : texts
+        return { _ in source }
     }
 }

@@ -9,6 +9,8 @@ struct ReportOptions: ParsableArguments {
             "What a good answer meets, in ms: ttft:N tpot:N e2el:N, or an MLPerf scenario's TTFT and TPOT, "
                 + "mlperf:llama2-70b-server and the like.", valueName: "name:ms"))
     var goodput: [String] = []
+    @Option(help: "How many accelerators the service has, for throughput of each in the JSON.")
+    var accelerators: Int?
     @Option(
         help: "Leave the first seconds out, and what comes after the first stream has ended: the steady state only.")
     var warmup: Double?
@@ -31,12 +33,14 @@ struct ReportOptions: ParsableArguments {
 
     func validate() throws {
         try Positive.check("--rounds", rounds)
+        try Positive.check("--accelerators", accelerators)
         if let warmup, !(warmup >= 0) { throw ValidationError("--warmup is 0 or more.") }
         _ = try validated("--goodput") { try ServiceObjectives(goodput) }
     }
 
     func apply(to settings: inout LoadSettings) throws {
         settings.objectives = try ServiceObjectives(goodput)
+        settings.accelerators = accelerators
         settings.warmup = warmup
         settings.wantsHops = hops
         settings.keepsText = showAnswers
