@@ -8,6 +8,7 @@ import OpenAIDoor
 import Settings
 import Spool
 import Station
+import Synchronization
 import Telemetry
 import Transport
 import Wire
@@ -77,6 +78,9 @@ enum Main {
     private static func run(_ settings: IngestSettings, _ logger: Logger) async throws -> Int32 {
         var door = DoorConfiguration(address: settings.http, keys: settings.keys)
         door.bodyLimit = settings.bodyLimit
+        // Ids need to be unique, not secret: no system call for each.
+        let generator = Mutex(EpochGenerator())
+        door.makeID = { generator.withLock { .new(milliseconds: WallClock.now() / 1_000_000, using: &$0) } }
         try door.checkExposure()
         if case .tcp(let host, let port) = settings.clientDoor {
             // Both doors are held to the same rule.

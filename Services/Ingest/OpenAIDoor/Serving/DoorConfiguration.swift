@@ -24,13 +24,14 @@ public struct DoorConfiguration: Sendable {
     /// Seconds since 1970.
     public var now: @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) }
     /// An id for a request that brought none.
-    public var makeID: @Sendable () -> DoorRequestID
+    public var makeID: @Sendable () -> DoorRequestID = {
+        var generator = SystemRandomNumberGenerator()
+        return .new(milliseconds: UInt64(Date().timeIntervalSince1970 * 1000), using: &generator)
+    }
 
     public init(address: DoorAddress, keys: APIKeys? = nil) {
         self.address = address
         self.keys = keys
-        let ids = RequestIDs()
-        makeID = { ids.next(milliseconds: UInt64(Date().timeIntervalSince1970 * 1000)) }
     }
 
     /// A door that others than this machine could use without a key.
