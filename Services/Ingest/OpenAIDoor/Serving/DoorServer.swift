@@ -1,6 +1,5 @@
 import AdminDoor
 import NIOCore
-import NIOPosix
 import Telemetry
 
 /// What the connections of a door share. Confined to the event loop of them all.
