@@ -36,11 +36,19 @@ final class ChildProcess {
     deinit { stop() }
 
     /// The next line that it prints; blocks.
-    func line() throws(BenchError) -> String {
+    ///
+    /// - Parameter seconds: the longest silence; nil waits for ever.
+    func line(within seconds: Int32? = nil) throws(BenchError) -> String {
         while true {
             if let end = pending.firstIndex(of: UInt8(ascii: "\n")) {
                 defer { pending.removeSubrange(...end) }
                 return String(decoding: pending[..<end], as: UTF8.self)
+            }
+            if let seconds {
+                var wait = pollfd(fd: outlet.fileHandleForReading.fileDescriptor, events: Int16(POLLIN), revents: 0)
+                guard unsafe poll(&wait, 1, seconds * 1000) != 0 else {
+                    throw .process("\(process.arguments ?? []) said nothing for \(seconds) s")
+                }
             }
             let more = outlet.fileHandleForReading.availableData
             guard !more.isEmpty else { throw .process("\(process.arguments ?? []) said nothing and ended") }

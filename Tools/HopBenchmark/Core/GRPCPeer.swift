@@ -30,34 +30,54 @@ final class GRPCPeer {
         var processor: UInt64
     }
 
-    private let child: ChildProcess
+    private let program: String
+    private let socket: String?
+    private let cores: CoreSplit?
+    private var starts = 0
+    /// Nil after a round that failed; the next one starts another.
+    private var child: ChildProcess?
 
     /// Starts it, and returns when its server serves.
     ///
-    /// - Parameter socket: the path of a Unix socket; nil for loopback TCP.
+    /// - Parameter socket: what the path of a Unix socket begins with; nil for loopback TCP.
     init(program: String, socket: String?, cores: CoreSplit?) throws(BenchError) {
-        child = try ChildProcess(program: program, peer: socket.map { ["--socket", $0] } ?? [])
+        self.program = program
+        self.socket = socket
+        self.cores = cores
+        child = try start()
+    }
+
+    private func start() throws(BenchError) -> ChildProcess {
+        starts += 1
+        let child = try ChildProcess(program: program, peer: socket.map { ["--socket", "\($0)-\(starts)"] } ?? [])
         guard let server = Int32(try child.line()) else { throw .process("\(program) does not say its server's id") }
         if let cores {
             try CoreSplit.pin(child.pid, to: cores.callers)
             try CoreSplit.pin(server, to: cores.peers)
         }
+        return child
     }
 
     /// Blocks until the round is over. It has a time instead of a count, since gRPC takes many times as long for an
-    /// exchange.
+    /// exchange. What hangs is given up after ten seconds.
     func run(_ kind: Kind, _ round: ExchangeRound) throws(BenchError) -> ExchangeResult {
+        // Whoever reads an answer writes the next body; with no more than this on its stream the writer does not wait.
+        let windowOfStream = max(1, min(32, 32_768 / round.bodyBytes))
         let request = Round(
-            kind: kind, bytes: round.bodyBytes, window: round.window, windowOfStream: 32,
+            kind: kind, bytes: round.bodyBytes, window: round.window, windowOfStream: windowOfStream,
             pauseMicroseconds: round.pauseMicroseconds, milliseconds: round.milliseconds,
             warmupMilliseconds: round.milliseconds / 5)
+        let child = if let child { child } else { try start() }
+        self.child = child
         let outcome: Outcome
         do {
             try child.tell(String(decoding: try JSONEncoder().encode(request), as: UTF8.self))
-            outcome = try JSONDecoder().decode(Outcome.self, from: Data(try child.line().utf8))
+            outcome = try JSONDecoder().decode(Outcome.self, from: Data(try child.line(within: 10).utf8))
         } catch let error as BenchError {
+            stop()
             throw error
         } catch {
+            stop()
             throw .process("grpc-bench: \(error)")
         }
         return ExchangeResult(
@@ -65,7 +85,10 @@ final class GRPCPeer {
             exchanges: outcome.samples.count)
     }
 
-    func stop() { child.stop() }
+    func stop() {
+        child?.stop()
+        child = nil
+    }
 
     /// Where `make bench-grpc` puts the program: below the folder that this one was built in, or below the current one.
     static func find() -> String? {

@@ -34,6 +34,9 @@ extension HopReport {
             let cells = cells.filter { $0.mode == mode }
             if !cells.isEmpty { text += (mode == .saturated ? Self.rates(cells) : Self.times(mode, cells)) + "\n" }
         }
+        for cell in cells {
+            for failure in cell.failedPeers { text += "left out of \(cell.name): \(failure)\n" }
+        }
         return text
     }
 
@@ -82,6 +85,9 @@ extension HopReport {
             .table(floors.table),
         ]
         if !floors.isStable { blocks.append(.paragraph(FloorPair.warning)) }
+        for cell in cells {
+            for failure in cell.failedPeers { blocks.append(.paragraph("Left out of \(cell.name): \(failure)")) }
+        }
         for mode in [BenchMode.hot, .idle] {
             for cell in cells where cell.mode == mode { blocks.append(.line(Self.curve(cell))) }
         }

@@ -40,6 +40,8 @@ public struct HopCell: Codable, Equatable, Sendable {
     public var perProcessorSecondRatio: Spread
     /// gRPC over the same transport, where it was measured.
     public var peers: [PeerFigures] = []
+    /// Peers that did not get through all rounds, and why.
+    public var failedPeers: [String] = []
 
     /// A name for tables and baselines.
     public var name: String { "\(link.name).\(bodyBytes).\(mode.rawValue)" }

@@ -49,11 +49,20 @@ public struct HopRun {
         let round = ExchangeRound(mode, bodyBytes: body, effort: settings.effort)
         let sizes = try HopFrames.sizes(bodyBytes: body)
         var results: [HopSide: [ExchangeResult]] = [:]
+        var failures: [HopSide: String] = [:]
         for number in 0..<settings.rounds {
             // What runs first alternates, so that a drift of the machine favours none.
-            for side in number.isMultiple(of: 2) ? pair.sides : pair.sides.reversed() {
-                let result = try await pair.run(side, round, down: sizes.down, up: sizes.up)
-                results[side, default: []].append(result)
+            for side in number.isMultiple(of: 2) ? pair.sides : pair.sides.reversed() where failures[side] == nil {
+                do throws(BenchError) {
+                    let result = try await pair.run(side, round, down: sizes.down, up: sizes.up)
+                    results[side, default: []].append(result)
+                } catch {
+                    // What is compared with does not end the run.
+                    guard case .grpc(let kind) = side else { throw error }
+                    failures[side] = "\(kind.name): \(error)"
+                    onProgress("\(kind.name) is left out here: \(error)")
+                    results[side] = nil
+                }
             }
         }
         let hops = results[.hop] ?? []
@@ -71,7 +80,8 @@ public struct HopRun {
         return HopCell(
             link: link, mode: mode, bodyBytes: body, requestBytes: sizes.down, answerBytes: sizes.up,
             window: round.window, hop: hop, floor: floor, p50Ratio: ratios.p50, p99Ratio: p99,
-            perSecondRatio: ratios.perSecond, perProcessorSecondRatio: ratios.perProcessorSecond, peers: peers)
+            perSecondRatio: ratios.perSecond, perProcessorSecondRatio: ratios.perProcessorSecond, peers: peers,
+            failedPeers: failures.values.sorted())
     }
 
     private typealias Ratios = (p50: Spread, p99: Spread?, perSecond: Spread, perProcessorSecond: Spread)
