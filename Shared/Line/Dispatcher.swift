@@ -159,7 +159,8 @@ public struct Dispatcher: Sendable {
 
     public func info(of peer: UInt64) -> PeerInfo? { indexByPeer[peer].map { peers[$0].info } }
 
-    public func load(of peer: UInt64) -> PeerLoad? {
+    /// For tests: what the dispatcher knows of a station below.
+    func load(of peer: UInt64) -> PeerLoad? {
         guard let index = indexByPeer[peer] else { return nil }
         let state = peers[index]
         return PeerLoad(

@@ -18,20 +18,20 @@ public struct PeerInfo: Equatable, Sendable {
 }
 
 /// How a station below stands at the moment.
-public struct PeerLoad: Equatable, Sendable {
+struct PeerLoad: Equatable, Sendable {
     /// Requests that may still be sent to it.
-    public var credit: UInt64
+    var credit: UInt64
     /// Requests of ours that it holds.
-    public var leases: Int
+    var leases: Int
     /// Requests that it holds over all its links, by its last heartbeat.
-    public var held: UInt32
+    var held: UInt32
     /// Requests that it could take besides, by its last heartbeat.
-    public var free: UInt32
+    var free: UInt32
     /// Nanoseconds since its engine last made a step while holding work, by its last heartbeat.
-    public var stepAge: UInt64
+    var stepAge: UInt64
     /// It said goodbye, or its session is being renewed: it gets no work.
-    public var isLeaving: Bool
-    public var clock: ClockOffset
+    var isLeaving: Bool
+    var clock: ClockOffset
 }
 
 /// Why a lease ended without a finish.

@@ -1,4 +1,4 @@
-import Line
+@testable import Line
 import Testing
 import Wire
 

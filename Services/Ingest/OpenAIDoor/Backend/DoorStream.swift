@@ -169,7 +169,7 @@ public final class DoorStream: Sendable {
     }
 
     /// Text that waits for the connection, in bytes.
-    public var waitingBytes: Int {
+    var waitingBytes: Int {
         state.withLock { $0.waitingBytes }
     }
 
