@@ -90,13 +90,17 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
     ],
     targets: [
+        .systemLibrary(name: "CLinux", path: "Shared/CLinux"),
         .systemLibrary(name: "CZeroMQ", path: "Shared/CZeroMQ"),
         .systemLibrary(name: "CLlama", path: "Shared/CLlama"),
 
         target("Wire", "Shared/Wire"),
+        // Lifetimes: its reader holds a span.
+        target("ZMTP", "Shared/ZMTP", settings: [.enableExperimentalFeature("Lifetimes")]),
         // Lifetimes: `Message.bytes` is a span that the compiler ties to its message.
         target(
-            "Transport", "Shared/Transport", ["CZeroMQ"], settings: [.enableExperimentalFeature("Lifetimes")]),
+            "Transport", "Shared/Transport", ["CLinux", "CZeroMQ", "ZMTP"],
+            settings: [.enableExperimentalFeature("Lifetimes")]),
         target("Line", "Shared/Line", ["Wire"]),
         target("Station", "Shared/Station", ["Wire", "Transport", "Line", "Spool", "Telemetry", logging]),
         target(

@@ -1,4 +1,3 @@
-import CZeroMQ
 import Glibc
 
 /// The clock of every time stamp on the line.

@@ -14,6 +14,9 @@ public struct PeerID: Hashable, Sendable {
         return PeerID(raw: bits << 8 | UInt64(role))
     }
 
+    /// The routing frame.
+    var bytes: [UInt8] { (0..<8).map { UInt8(truncatingIfNeeded: raw >> UInt64(8 * $0)) } }
+
     /// The first byte.
     public var role: UInt8 { UInt8(truncatingIfNeeded: raw) }
 

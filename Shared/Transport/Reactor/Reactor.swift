@@ -1,4 +1,3 @@
-import CZeroMQ
 import Synchronization
 
 /// One thread that polls sockets and is the executor of the actors that own them.
@@ -9,7 +8,7 @@ import Synchronization
 /// reactor.register(router) { [weak self] in self?.assumeIsolated { $0.drain() } }
 /// ```
 /// A turn: wait for sockets or a wake-up; call `onMonitor` and `onReadable` of those that have something; run the jobs
-/// and posted bodies that were there; tick if it is time; call the end-of-turn body. A turn that leaves work behind is
+/// and posted bodies that were there; tick if it is time; call the end-of-turn body; send what all that sent. A turn that leaves work behind is
 /// followed at once by the next, so a busy socket starves neither others nor the jobs, as long as `onReadable` takes at
 /// most ``receivesPerTurn`` frames.
 public final class Reactor: SerialExecutor, Sendable {
@@ -135,14 +134,15 @@ public final class Reactor: SerialExecutor, Sendable {
 
     /// Watches a router: `onReadable` is called in each turn in which a frame is there, and drains it.
     ///
-    /// On the reactor's thread only. Ends when the registration is cancelled or the socket closed.
+    /// On the reactor's thread only, once the socket is bound. Ends when the registration is cancelled or the socket
+    /// closed.
     /// - Parameter onMonitor: Gets connection events; for a router its options must ask for them.
     @discardableResult
     public func register(
         _ socket: borrowing RouterSocket, onReadable: @escaping @Sendable () -> Void,
         onMonitor: (@Sendable (MonitorEvent) -> Void)? = nil
     ) -> Registration {
-        watch(socket.handle, onReadable: onReadable, onMonitor: onMonitor)
+        watch(socket.link, onReadable: onReadable, onMonitor: onMonitor)
     }
 
     /// Watches a dealer; see the router's form.
@@ -151,16 +151,17 @@ public final class Reactor: SerialExecutor, Sendable {
         _ socket: borrowing DealerSocket, onReadable: @escaping @Sendable () -> Void,
         onMonitor: (@Sendable (MonitorEvent) -> Void)? = nil
     ) -> Registration {
-        watch(socket.handle, onReadable: onReadable, onMonitor: onMonitor)
+        watch(socket.link, onReadable: onReadable, onMonitor: onMonitor)
     }
 
     func watch(
-        _ handle: SocketHandle, onReadable: @escaping @Sendable () -> Void,
+        _ socket: (any LinkSocket)?, onReadable: @escaping @Sendable () -> Void,
         onMonitor: (@Sendable (MonitorEvent) -> Void)?
     ) -> Registration {
-        handle.reactor = self
-        confined.add(handle, onReadable: onReadable, onMonitor: onMonitor)
-        return Registration(handle)
+        guard let socket else { return Registration(nil) }
+        socket.reactor = self
+        confined.add(socket, onReadable: onReadable, onMonitor: onMonitor)
+        return Registration(socket)
     }
 
     /// Calls `body` every so many nanoseconds, on the reactor's thread (resolution: 1 ms; missed ticks are skipped).
@@ -182,7 +183,7 @@ public final class Reactor: SerialExecutor, Sendable {
     /// To be set on the reactor's thread; replaces the one before.
     public func setTurnEnd(_ body: @escaping @Sendable () -> Void) { confined.turnEnd = body }
 
-    func forget(_ handle: SocketHandle) { confined.remove(handle) }
+    func forget(_ socket: any LinkSocket) { confined.remove(socket) }
 
     private var confined: ReactorLoop {
         checkIsolated()
@@ -203,6 +204,7 @@ public final class Reactor: SerialExecutor, Sendable {
             execute(&batch)
             loop.tick(now: MonotonicClock.now)
             loop.turnEnd?()
+            loop.flush()
             turns.wrappingAdd(1, ordering: .relaxed)
             if spin > 0, isRunning { search(loop) }
         }
@@ -293,14 +295,12 @@ public struct ReactorStatistics: Hashable, Sendable {
 
 /// A socket's place in a reactor.
 public final class Registration {
-    private weak var handle: SocketHandle?
+    private weak var socket: (any LinkSocket)?
 
-    init(_ handle: SocketHandle) { self.handle = handle }
+    init(_ socket: (any LinkSocket)?) { self.socket = socket }
 
     /// Ends the callbacks, on the reactor's thread; the socket stays open.
     public func cancel() {
-        guard let handle, let reactor = handle.reactor else { return }
-        reactor.forget(handle)
-        handle.reactor = nil
+        socket?.leaveReactor()
     }
 }

@@ -1,38 +1,33 @@
-import CZeroMQ
+import CLinux
 
 /// What a reactor's thread polls and calls. Confined to that thread.
 ///
 /// `zmq_poll` asks each socket twice in every call, at two system calls a piece; here the sockets' descriptors are
-/// polled. A descriptor announces that a socket's state has changed, once: what a call on the socket has seen meanwhile
-/// it does not announce again (zmq_getsockopt(3), ZMQ_FD). So sockets that were used since they were last found empty
-/// are asked before the thread sleeps.
+/// polled. libzmq's announces that a socket's state has changed, once: what a call on the socket has seen meanwhile it
+/// does not announce again (zmq_getsockopt(3), ZMQ_FD). So sockets are asked what they hold before the thread sleeps.
 ///
-/// Invariant: `descriptors[0]` is the wake-up, and `descriptors[i]` for i > 0 belongs to `slots[i - 1]`, whenever
-/// `isStale` is false; closing a socket removes it first, so that no closed one is polled.
+/// Invariant: `descriptors[0]` is the wake-up, and an entry of `polled` knows the places of its own, whenever `isStale`
+/// is false; closing a socket removes it first, so that no closed one is polled.
 @safe final class ReactorLoop {
     var turnEnd: (@Sendable () -> Void)?
 
     private final class Entry {
-        let handle: SocketHandle
+        let socket: any LinkSocket
         let onReadable: @Sendable () -> Void
         let onMonitor: (@Sendable (MonitorEvent) -> Void)?
         var isActive = true
-        /// Whether events may have come before the monitor's descriptor was watched.
-        var mayHaveEvents = true
+        /// Where its descriptors stand among those that are polled; 0 for none.
+        var framesIndex = 0
+        var eventsIndex = 0
 
         init(
-            _ handle: SocketHandle, _ onReadable: @escaping @Sendable () -> Void,
+            _ socket: any LinkSocket, _ onReadable: @escaping @Sendable () -> Void,
             _ onMonitor: (@Sendable (MonitorEvent) -> Void)?
         ) {
-            self.handle = handle
+            self.socket = socket
             self.onReadable = onReadable
             self.onMonitor = onMonitor
         }
-    }
-
-    private struct Slot {
-        let entry: Entry
-        let isMonitor: Bool
     }
 
     private struct Tick {
@@ -45,7 +40,8 @@ import CZeroMQ
 
     private var wake: Int32 = -1
     private var entries: [Entry] = []
-    private var slots: [Slot] = []
+    /// Those that were polled last.
+    private var polled: [Entry] = []
     private var descriptors: [pollfd] = []
     private var isStale = true
     private var ticking: Tick?
@@ -53,25 +49,35 @@ import CZeroMQ
     func prepare(wake: Int32) { self.wake = wake }
 
     func add(
-        _ handle: SocketHandle, onReadable: @escaping @Sendable () -> Void,
+        _ socket: any LinkSocket, onReadable: @escaping @Sendable () -> Void,
         onMonitor: (@Sendable (MonitorEvent) -> Void)?
     ) {
-        remove(handle)
-        entries.append(Entry(handle, onReadable, onMonitor))
+        remove(socket)
+        entries.append(Entry(socket, onReadable, onMonitor))
+        socket.isPolled = true
         isStale = true
     }
 
-    func remove(_ handle: SocketHandle) {
-        guard let index = entries.firstIndex(where: { $0.handle === handle }) else { return }
-        entries[index].isActive = false
-        entries.remove(at: index)
+    func remove(_ socket: any LinkSocket) {
+        guard let index = entries.firstIndex(where: { $0.socket === socket }) else { return }
+        entries.remove(at: index).isActive = false
+        leave(socket)
         isStale = true
+    }
+
+    /// From here on nobody flushes it.
+    private func leave(_ socket: any LinkSocket) {
+        socket.isPolled = false
+        socket.flush()
     }
 
     func removeAll() {
-        for entry in entries { entry.isActive = false }
+        for entry in entries {
+            entry.isActive = false
+            leave(entry.socket)
+        }
         entries = []
-        slots = []
+        polled = []
         descriptors = []
         isStale = true
         ticking = nil
@@ -118,59 +124,67 @@ import CZeroMQ
 
     @discardableResult
     private func look(milliseconds: Int32) -> Int32 {
-        let ready = unsafe CZeroMQ.poll(&descriptors, nfds_t(descriptors.count), milliseconds)
+        let ready = unsafe CLinux.poll(&descriptors, nfds_t(descriptors.count), milliseconds)
         // An interrupted or failed poll has written no events, and the next turn asks again.
         if ready < 0 { for index in descriptors.indices { descriptors[index].revents = 0 } }
         return ready
     }
 
-    /// Whether a socket has a frame that its descriptor may have announced already.
+    /// Whether a socket has something that its descriptors may have announced already.
     private func isHolding() -> Bool {
         var isHolding = false
-        for entry in entries {
-            if entry.mayHaveEvents || (entry.handle.mayHold && entry.handle.findHeld()) { isHolding = true }
-        }
+        for entry in entries where entry.socket.isHolding() { isHolding = true }
         return isHolding
     }
 
     /// Calls back for every socket that has something.
     func dispatch() {
         // A callback may add or remove sockets, which makes `descriptors` stale but does not change it.
-        for index in slots.indices {
-            let slot = slots[index]
-            let isAnnounced = descriptors[index + 1].revents != 0
-            let isUnannounced = slot.isMonitor ? slot.entry.mayHaveEvents : slot.entry.handle.mayHold
-            guard slot.entry.isActive, isAnnounced || isUnannounced else { continue }
-            if slot.isMonitor { events(of: slot.entry) } else { slot.entry.onReadable() }
+        for entry in polled where entry.isActive {
+            let found = entry.socket.look(
+                framesAnnounced: isAnnounced(entry.framesIndex), eventsAnnounced: isAnnounced(entry.eventsIndex))
+            // A handshake is reported before the frames that follow it.
+            if found.events { events(of: entry) }
+            if found.frames, entry.isActive { entry.onReadable() }
         }
     }
 
+    private func isAnnounced(_ index: Int) -> Bool { index > 0 && descriptors[index].revents != 0 }
+
     private func events(of entry: Entry) {
-        entry.mayHaveEvents = false
         while entry.isActive {
             // An error means that the context is ending, and the socket's next use says so.
-            guard let event = try? entry.handle.nextEvent() else { return }
+            guard let event = try? entry.socket.nextEvent() else { return }
             entry.onMonitor?(event)
         }
+    }
+
+    /// Sends what all sockets were given since the last time.
+    func flush() {
+        for entry in entries { entry.socket.flush() }
     }
 
     private func rebuildIfStale() {
         guard isStale else { return }
         isStale = false
-        slots.removeAll(keepingCapacity: true)
+        polled = entries
         descriptors.removeAll(keepingCapacity: true)
         descriptors.append(pollfd(fd: wake, events: .in, revents: 0))
         for entry in entries {
-            // A handshake is reported before the frames that follow it.
-            if let descriptor = entry.handle.monitorDescriptor {
-                slots.append(Slot(entry: entry, isMonitor: true))
-                descriptors.append(pollfd(fd: descriptor, events: .in, revents: 0))
-            }
-            if entry.handle.monitorDescriptor == nil { entry.mayHaveEvents = false }
-            if let descriptor = entry.handle.descriptor {
-                slots.append(Slot(entry: entry, isMonitor: false))
-                descriptors.append(pollfd(fd: descriptor, events: .in, revents: 0))
-            }
+            let (frames, events) = entry.socket.descriptors
+            entry.eventsIndex = watch(events)
+            entry.framesIndex = watch(frames)
         }
     }
+
+    private func watch(_ descriptor: Int32?) -> Int {
+        guard let descriptor else { return 0 }
+        descriptors.append(pollfd(fd: descriptor, events: .in, revents: 0))
+        return descriptors.count - 1
+    }
+}
+
+extension Int16 {
+    /// poll's "something is there".
+    static let `in` = Int16(POLLIN)
 }

@@ -1,4 +1,4 @@
-import CZeroMQ
+import CLinux
 import Glibc
 
 /// A detached POSIX thread that runs `body` once.

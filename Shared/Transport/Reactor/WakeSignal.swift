@@ -1,4 +1,4 @@
-import CZeroMQ
+import CLinux
 import Glibc
 
 /// An eventfd: wakes a thread that polls it, from any thread.

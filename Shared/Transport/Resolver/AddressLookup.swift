@@ -31,7 +31,7 @@ enum AddressLookup {
         return addresses.isEmpty ? refuse("no addresses") : .success(addresses.sorted())
     }
 
-    private static func text(of code: Int32) -> String {
+    static func text(of code: Int32) -> String {
         guard let text = unsafe gai_strerror(code) else { return "error \(code)" }
         return unsafe String(cString: text)
     }

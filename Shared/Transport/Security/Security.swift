@@ -10,7 +10,7 @@ public enum Security: Sendable {
     case curveClient(server: PublicKey, own: KeyPair)
 }
 
-extension SocketHandle {
+extension LibrarySocket {
     func apply(_ security: Security, domain: String) throws(TransportError) {
         switch security {
         case .plain: break

@@ -78,15 +78,15 @@ struct ZAPRequest: Equatable {
 
 /// The end of ZAP that answers.
 private struct ReplySocket: ~Copyable {
-    let handle: SocketHandle
+    let socket: LibrarySocket
 
     init(_ context: Context, at endpoint: Endpoint) throws(TransportError) {
-        let handle = try SocketHandle(context, type: ZMQ_REP, options: SocketOptions())
-        _ = try handle.bind(endpoint)
-        self.handle = handle
+        let socket = try LibrarySocket(context, type: ZMQ_REP, options: SocketOptions())
+        _ = try socket.bind(endpoint)
+        self.socket = socket
     }
 
-    deinit { handle.release() }
+    deinit { socket.release() }
 }
 
 private actor ZAPServer {
@@ -106,7 +106,7 @@ private actor ZAPServer {
 
     func start() {
         _ = reactor.watch(
-            socket.handle,
+            socket.socket,
             onReadable: { [weak self] in self?.assumeIsolated { $0.answer() } },
             onMonitor: nil)
     }
@@ -115,9 +115,9 @@ private actor ZAPServer {
         for _ in 0..<Reactor.receivesPerTurn {
             var part = Message()
             // An error means that the context is ending, and with it all handshakes.
-            guard (try? socket.handle.receive(into: &part)) == true else { return }
+            guard (try? socket.socket.receive(into: &part)) == true else { return }
             var frames = [part.copy()]
-            while part.hasMore, (try? socket.handle.receive(into: &part)) == true {
+            while part.hasMore, (try? socket.socket.receive(into: &part)) == true {
                 if frames.count < 8 { frames.append(part.copy()) }
             }
             reply(to: ZAPRequest(frames), id: frames.count > 1 ? frames[1] : [])
@@ -134,11 +134,11 @@ private actor ZAPServer {
         } else {
             clients.accepted.wrappingAdd(1, ordering: .relaxed)
         }
-        _ = socket.handle.send(part: Array("1.0".utf8), more: true)
-        _ = socket.handle.send(part: id, more: true)
-        _ = socket.handle.send(part: Array((user == nil ? "400" : "200").utf8), more: true)
-        _ = socket.handle.send(part: Array((user == nil ? "not allowed" : "").utf8), more: true)
-        _ = socket.handle.send(part: Array((user ?? "").utf8), more: true)
-        _ = socket.handle.send(part: [], more: false)
+        _ = socket.socket.send(part: Array("1.0".utf8), more: true)
+        _ = socket.socket.send(part: id, more: true)
+        _ = socket.socket.send(part: Array((user == nil ? "400" : "200").utf8), more: true)
+        _ = socket.socket.send(part: Array((user == nil ? "not allowed" : "").utf8), more: true)
+        _ = socket.socket.send(part: Array((user ?? "").utf8), more: true)
+        _ = socket.socket.send(part: [], more: false)
     }
 }

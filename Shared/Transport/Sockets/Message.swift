@@ -1,18 +1,32 @@
 import CZeroMQ
 
-/// One received frame, in libzmq's memory: reading it copies nothing.
+/// One received frame, in the memory that it was received into: reading it copies nothing.
 ///
-/// Invariant: `storage` is an initialised `zmq_msg_t`, which libzmq allows to be relocated bitwise. Up to 33 bytes of
-/// payload live inside it, so no pointer into it outlives a borrow of the message.
+/// Invariant: without a `chunk`, `storage` is an initialised `zmq_msg_t`, which libzmq allows to be relocated bitwise.
+/// Up to 33 bytes of payload live inside it, so no pointer into it outlives a borrow of the message. With one, the
+/// payload is `length` bytes of it from `offset` on, which nobody writes while the message holds it.
 @safe public struct Message: ~Copyable {
-    private var storage: InlineArray<8, UInt64>
+    private var storage = InlineArray<8, UInt64>(repeating: 0)
+    private let chunk: ReceiveChunk?
+    private let offset: Int
+    private let length: Int
 
+    /// An empty message of libzmq's.
     init() {
-        storage = InlineArray(repeating: 0)
+        chunk = nil
+        (offset, length) = (0, 0)
         unsafe withHandle { message in _ = unsafe zmq_msg_init(message) }
     }
 
+    /// A part of a connection's memory.
+    init(_ chunk: ReceiveChunk, offset: Int, count: Int) {
+        self.chunk = chunk
+        self.offset = offset
+        length = count
+    }
+
     deinit {
+        guard chunk == nil else { return }
         var last = storage
         unsafe Self.withHandle(of: &last) { message in _ = unsafe zmq_msg_close(message) }
     }
@@ -21,6 +35,11 @@ import CZeroMQ
     public var bytes: Span<UInt8> {
         @_lifetime(borrow self)
         get {
+            if let chunk {
+                let start = unsafe chunk.base.advanced(by: offset).assumingMemoryBound(to: UInt8.self)
+                let buffer = unsafe UnsafeBufferPointer(start: start, count: length)
+                return unsafe _overrideLifetime(Span(_unsafeElements: buffer), borrowing: self)
+            }
             let words = storage.span
             let buffer: UnsafeBufferPointer<UInt8> = unsafe words.withUnsafeBufferPointer { words in
                 guard let message = unsafe Self.handle(words.baseAddress) else {
@@ -35,12 +54,12 @@ import CZeroMQ
     }
 
     /// The payload's length in bytes.
-    public var count: Int { unsafe read { message in unsafe zmq_msg_size(message) } ?? 0 }
+    public var count: Int { bytes.count }
 
     /// Who the ZAP authenticator says sent this; nil on a link without CURVE. Allocates.
     public var userID: String? { property("User-Id") }
 
-    /// The sender's IP address as libzmq saw it. Allocates.
+    /// The sender's IP address as libzmq saw it; nil on a link without CURVE. Allocates.
     public var peerAddress: String? { property("Peer-Address") }
 
     /// The payload in memory of its own.
@@ -52,9 +71,9 @@ import CZeroMQ
     }
 
     /// Whether another part of the same message follows.
-    var hasMore: Bool { unsafe (read { message in unsafe zmq_msg_more(message) } ?? 0) != 0 }
+    var hasMore: Bool { unsafe read { message in unsafe zmq_msg_more(message) != 0 } ?? false }
 
-    /// For libzmq calls that fill or take the message.
+    /// For libzmq calls that fill or take the message, which is libzmq's.
     mutating func withHandle<Result>(_ body: (UnsafeMutablePointer<zmq_msg_t>) -> Result) -> Result {
         unsafe Self.withHandle(of: &storage, body)
     }
@@ -82,7 +101,8 @@ import CZeroMQ
     }
 
     private func read<Result>(_ body: (UnsafeMutablePointer<zmq_msg_t>) -> Result) -> Result? {
-        unsafe storage.span.withUnsafeBufferPointer { words in
+        guard chunk == nil else { return nil }
+        return unsafe storage.span.withUnsafeBufferPointer { words in
             unsafe Self.handle(words.baseAddress).map { message in unsafe body(message) }
         }
     }

@@ -1,11 +1,20 @@
 /// What a socket is set to before it binds or connects; libzmq crashes or ignores it when some are set later.
 public struct SocketOptions: Sendable {
+    /// Who speaks ZMTP on links that both can have: those without CURVE, over TCP or Unix sockets. The rest is libzmq's.
+    public enum Implementation: String, CaseIterable, Sendable {
+        /// The socket's own thread: the fewest wake-ups.
+        case direct
+        /// libzmq and its I/O thread.
+        case library
+    }
+
+    public var implementation = Implementation.direct
     /// A peer that sends a longer frame is disconnected.
     public var maximumMessageBytes: Int64 = 16 << 20
     /// Frames for each peer. Credit is the flow control: these stand above all of it, and reaching one is a bug.
     public var sendHighWater: Int32 = 100_000
     public var receiveHighWater: Int32 = 100_000
-    /// ZMTP heartbeats, in milliseconds, by libzmq's I/O thread: they find dead connections, not stuck processes.
+    /// ZMTP heartbeats, in milliseconds: they find dead connections.
     public var heartbeatInterval: Int32 = 1000
     public var heartbeatTimeout: Int32 = 3000
     public var heartbeatTimeToLive: Int32 = 3000
@@ -26,7 +35,7 @@ public struct SocketOptions: Sendable {
 
 /// What became of a frame.
 public enum SendOutcome: Hashable, Sendable {
-    /// libzmq took it.
+    /// It waits for the kernel, or is on its way.
     case sent
     /// The peer's queue is full.
     case wouldBlock
@@ -40,7 +49,7 @@ public enum SendOutcome: Hashable, Sendable {
 public struct SocketCounters: Hashable, Sendable {
     /// Frames handed to the caller.
     public var received: UInt64 = 0
-    /// Frames that libzmq took.
+    /// Frames taken to be sent.
     public var sent: UInt64 = 0
     public var wouldBlock: UInt64 = 0
     public var unreachable: UInt64 = 0
@@ -84,10 +93,12 @@ public struct MonitorEvent: Hashable, Sendable {
 
 /// How a handshake failed.
 public enum HandshakeFailure: Hashable, Sendable {
-    /// libzmq knows only the errno: the peer hung up or the time was over.
+    /// Only the errno is known: the peer hung up or the time was over.
     case noDetail(Int32)
-    /// The peer broke ZMTP or the mechanisms differ; one of libzmq's `ZMQ_PROTOCOL_ERROR_…`.
+    /// The same as libzmq tells it, one of its `ZMQ_PROTOCOL_ERROR_…`.
     case protocolError(Int32)
+    /// The peer broke ZMTP, or asks for what is not spoken here: what it did.
+    case malformed(String)
     /// Refused by the authenticator, with its status: 300, 400 or 500.
     case refused(Int32)
 }

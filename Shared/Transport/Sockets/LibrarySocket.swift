@@ -1,11 +1,10 @@
 import CZeroMQ
 
-/// One libzmq socket and its monitor: all calls on sockets are in this file and its extension.
+/// One libzmq socket and its monitor, for links with CURVE and within a process: all calls on libzmq's sockets are in
+/// this file.
 ///
-/// Invariants: `raw` and `monitor` are open sockets or nil. A socket belongs to one thread at a time; the typed sockets
-/// own their handle alone and are `~Copyable` and not `Sendable`, and the reactor touches a handle only on the thread
-/// that it was registered on. A registered socket that is dropped elsewhere is closed on the reactor's thread.
-@safe final class SocketHandle {
+/// Invariants: `raw` and `monitor` are open sockets or nil.
+@safe final class LibrarySocket: LinkSocket {
     let context: Context
     private(set) var raw: UnsafeMutableRawPointer?
     private(set) var monitor: UnsafeMutableRawPointer?
@@ -13,6 +12,12 @@ import CZeroMQ
     private(set) var isEstablished = false
     /// The reactor that polls this, from registration until closing.
     var reactor: Reactor?
+    var isPolled = false
+    /// Whether events may have come before the monitor's descriptor was watched.
+    private var mayHaveEvents = true
+    /// Reused for a router's routing frames: they fit inside, so receiving one allocates nothing.
+    private var routing = Message()
+    private let isRouter: Bool
     /// Whether the socket may have a frame that its descriptor does not announce: it was used since it was last found
     /// empty.
     private(set) var mayHold = true
@@ -20,6 +25,7 @@ import CZeroMQ
     init(_ context: Context, type: Int32, options: SocketOptions) throws(TransportError) {
         guard let raw = unsafe zmq_socket(context.raw, type) else { throw .last("create", "socket") }
         self.context = context
+        isRouter = type == ZMQ_ROUTER
         unsafe self.raw = unsafe raw
         try set(ZMQ_LINGER, options.linger)
         try set(ZMQ_SNDHWM, options.sendHighWater)
@@ -35,19 +41,8 @@ import CZeroMQ
 
     deinit { close() }
 
-    /// Closes the socket where that is allowed; called by the owner's `deinit`, on any thread.
-    func release() {
-        guard let reactor, !reactor.isCurrent else { return close() }
-        // The owner is gone, so nobody but the posted body reaches this handle.
-        nonisolated(unsafe) let handle = self
-        reactor.post { unsafe handle.close() }
-    }
-
     func close() {
-        if let reactor {
-            reactor.forget(self)
-            self.reactor = nil
-        }
+        leaveReactor()
         guard let raw = unsafe raw else { return }
         // In this order: closing either socket of a running monitor can hang or abort libzmq's I/O thread.
         if let monitor = unsafe monitor {
@@ -58,6 +53,8 @@ import CZeroMQ
         unsafe self.raw = nil
         unsafe self.monitor = nil
     }
+
+    private var isClosed: Bool { unsafe raw == nil }
 
     // MARK: Options
 
@@ -132,8 +129,57 @@ import CZeroMQ
         }
     }
 
+    func receive(counting counters: inout SocketCounters) throws(TransportError) -> RoutedMessage? {
+        for _ in 0..<Self.refusalsPerReceive {
+            var peer: PeerID? = PeerID(raw: 0)
+            var body = Message()
+            if isRouter {
+                guard try receive(into: &routing) else { return nil }
+                peer = PeerID(routingFrame: routing.bytes)
+                // The parts of one message arrive together.
+                guard routing.hasMore, try receive(into: &body) else {
+                    counters.malformed += 1
+                    continue
+                }
+            } else {
+                guard try receive(into: &body) else { return nil }
+            }
+            if body.hasMore {
+                while body.hasMore, try receive(into: &body) {}
+                counters.malformed += 1
+                continue
+            }
+            guard let peer else {
+                counters.foreignPeers += 1
+                continue
+            }
+            counters.received += 1
+            return RoutedMessage(peer: peer, message: body)
+        }
+        return nil
+    }
+
+    var descriptors: (frames: Int32?, events: Int32?) {
+        let events = unsafe Self.descriptor(of: monitor)
+        if events == nil { mayHaveEvents = false }
+        return unsafe (Self.descriptor(of: raw), events)
+    }
+
+    func isHolding() -> Bool {
+        let isHolding = mayHold && findHeld()
+        return isHolding || mayHaveEvents
+    }
+
+    func look(framesAnnounced: Bool, eventsAnnounced: Bool) -> (frames: Bool, events: Bool) {
+        defer { mayHaveEvents = false }
+        return (framesAnnounced || mayHold, eventsAnnounced || mayHaveEvents)
+    }
+
+    /// libzmq sends by itself.
+    func flush() {}
+
     /// Asks the socket whether it has a frame, and notes the answer.
-    func findHeld() -> Bool {
+    private func findHeld() -> Bool {
         guard let raw = unsafe raw else { return false }
         var events: Int32 = 0
         var size = 4
@@ -142,12 +188,6 @@ import CZeroMQ
         mayHold = result == 0 && events & ZMQ_POLLIN != 0
         return mayHold
     }
-
-    /// What becomes readable when the socket's state changes; nil when it is closed.
-    var descriptor: Int32? { unsafe Self.descriptor(of: raw) }
-
-    /// The same for the monitor; nil when there is none.
-    var monitorDescriptor: Int32? { unsafe Self.descriptor(of: monitor) }
 
     private static func descriptor(of socket: UnsafeMutableRawPointer?) -> Int32? {
         guard let socket = unsafe socket else { return nil }
@@ -160,7 +200,10 @@ import CZeroMQ
     /// Sends one frame, copied once into libzmq's memory. A router names the peer.
     func send(_ bytes: Span<UInt8>, to peer: PeerID?) -> SendOutcome {
         mayHold = true
-        guard let peer else { return send(bytes, flags: ZMQ_DONTWAIT) }
+        guard let peer else {
+            // libzmq takes a dead connection down later, and loses in silence what it got meanwhile.
+            return isEstablished || isClosed ? send(bytes, flags: ZMQ_DONTWAIT) : .unreachable
+        }
         // The body exists before the routing part goes, so that no message can be left half sent.
         var body = Message()
         guard body.fill(copying: bytes) else { return .failed(zmq_errno()) }
@@ -196,8 +239,6 @@ import CZeroMQ
     }
 
     /// Blocks until a frame or a monitor event is there, for code that has no reactor.
-    ///
-    /// - Parameter milliseconds: At most this long; negative waits for ever.
     func wait(milliseconds: Int) throws(TransportError) -> Bool {
         var items: [zmq_pollitem_t] = unsafe []
         if let raw = unsafe raw { unsafe items.append(zmq_pollitem_t(socket: raw, fd: 0, events: .in, revents: 0)) }
@@ -260,11 +301,6 @@ import CZeroMQ
             }
         }
     }
-}
-
-extension Int16 {
-    /// zmq_poll's "a frame is there".
-    static let `in` = Int16(ZMQ_POLLIN)
 }
 
 extension MonitorEvent {

@@ -1,0 +1,109 @@
+import Glibc
+
+/// Memory that bytes are received into. Messages hold it for as long as they live.
+///
+/// Invariant: `base` has `capacity` bytes from `init` to `deinit`. Bytes that a message covers are not written again:
+/// the buffer, the only writer, writes behind them, and begins anew only where nobody else holds the chunk.
+@safe final class ReceiveChunk {
+    let base: UnsafeMutableRawPointer
+    let capacity: Int
+
+    init(capacity: Int) {
+        unsafe base = .allocate(byteCount: capacity, alignment: 16)
+        self.capacity = capacity
+    }
+
+    deinit { unsafe base.deallocate() }
+}
+
+/// What one read gave.
+enum ReadOutcome: Equatable {
+    /// Whether it filled all the room, so that more may be there.
+    case some(isFull: Bool)
+    case nothing
+    /// The other side hung up.
+    case ended
+    case failed(Int32)
+}
+
+/// The bytes of a connection that are received and not yet used.
+///
+/// Invariant: `start <= end <= chunk.capacity`, and the bytes between them are initialised.
+@safe struct ReceiveBuffer: ~Copyable {
+    private var chunk: ReceiveChunk
+    private var start = 0
+    private var end = 0
+    private var wasFilled = false
+
+    private static let smallest = 4096
+    /// As much as a busy connection gets at once; longer frames have longer memory while they come in.
+    private static let ordinary = 128 << 10
+
+    init() { chunk = ReceiveChunk(capacity: Self.smallest) }
+
+    /// What is there, until the next call that changes the buffer.
+    var unread: Span<UInt8> {
+        @_lifetime(borrow self)
+        get {
+            let bytes = unsafe UnsafeBufferPointer(
+                start: chunk.base.advanced(by: start).assumingMemoryBound(to: UInt8.self), count: end - start)
+            return unsafe _overrideLifetime(Span(_unsafeElements: bytes), borrowing: self)
+        }
+    }
+
+    /// How many they are.
+    var count: Int { end - start }
+
+    mutating func skip(_ count: Int) { start = min(start + count, end) }
+
+    /// The next `count` bytes as a message that shares the memory.
+    mutating func take(_ count: Int) -> Message {
+        precondition(count <= end - start, "a frame is taken when it is all there")
+        defer { start += count }
+        return Message(chunk, offset: start, count: count)
+    }
+
+    /// Reads once, without waiting.
+    mutating func read(from descriptor: Int32) -> ReadOutcome {
+        makeRoom()
+        let room = chunk.capacity - end
+        while true {
+            let count = unsafe Glibc.read(descriptor, chunk.base.advanced(by: end), room)
+            if count > 0 {
+                end += count
+                wasFilled = count == room
+                return .some(isFull: wasFilled)
+            }
+            if count == 0 { return .ended }
+            switch errno {
+            case EINTR: continue
+            case EAGAIN: return .nothing
+            case let code: return .failed(code)
+            }
+        }
+    }
+
+    /// Makes at least half of the chunk free, in the same memory if no message holds it.
+    private mutating func makeRoom() {
+        let left = end - start
+        var capacity = chunk.capacity
+        if capacity < Self.ordinary, wasFilled { capacity *= 2 }
+        while left > capacity / 2 { capacity *= 2 }
+        // What a long frame needed is given back after it.
+        if capacity > Self.ordinary, left <= Self.ordinary / 2 { capacity = Self.ordinary }
+        if capacity == chunk.capacity {
+            if isKnownUniquelyReferenced(&chunk) {
+                guard start > 0 else { return }
+                if left > 0, chunk.capacity - end >= capacity / 2 { return }
+                unsafe chunk.base.copyMemory(from: chunk.base.advanced(by: start), byteCount: left)
+                (start, end) = (0, left)
+                return
+            }
+            if chunk.capacity - end >= capacity / 2 { return }
+        }
+        let next = ReceiveChunk(capacity: capacity)
+        unsafe next.base.copyMemory(from: chunk.base.advanced(by: start), byteCount: left)
+        chunk = next
+        (start, end) = (0, left)
+    }
+}

@@ -1,0 +1,457 @@
+import CLinux
+import Glibc
+import ZMTP
+
+/// A router or a dealer over plain TCP or Unix sockets that speaks ZMTP 3.1 itself, on its owner's thread: a frame goes
+/// out with one system call and comes in with one, where libzmq wakes a thread of its own on either side.
+///
+/// The order of a turn: ``gather()`` takes what the kernel announces, `nextEvent` and `receive` hand it on, ``flush()``
+/// sends what was sent meanwhile, in one write for each connection.
+final class StreamSocket: LinkSocket {
+    enum Kind {
+        case router
+        case dealer(PeerID)
+    }
+
+    let kind: Kind
+    let options: SocketOptions
+    var reactor: Reactor?
+    var isPolled = false
+    private(set) var isClosed = false
+
+    var poller: Poller
+    let timer: TimerSignal
+    /// The time that the timer is set to.
+    private var armed = UInt64.max
+    var nextBeat = UInt64.max
+
+    var listeners: [StreamListener] = []
+    var connections: [StreamConnection?] = []
+    private var freeSlots: [Int] = []
+    private var peers: [UInt64: StreamConnection] = [:]
+    private var ready = ConnectionQueue()
+    private var dirty: [StreamConnection] = []
+    private var events: [MonitorEvent] = []
+    private var takenEvents = 0
+
+    var dial: StreamDial?
+    private var isHandshakeTold = false
+
+    /// Connections that one gathering accepts at most, for each listener.
+    private static let acceptsPerTurn = 256
+    /// Bytes to send that do not wait for the turn's end.
+    private static let eagerFlush = 256 << 10
+
+    static let timerToken = UInt64.max
+    static let listenerTokens: UInt64 = 1 << 32
+
+    init(_ kind: Kind, options: SocketOptions) throws(TransportError) {
+        self.kind = kind
+        self.options = options
+        poller = try Poller()
+        timer = try TimerSignal()
+        try poller.add(timer.descriptor, token: Self.timerToken, .reading)
+    }
+
+    deinit { close() }
+
+    func close() {
+        leaveReactor()
+        guard !isClosed else { return }
+        flush()
+        isClosed = true
+        for case let connection? in connections { connection.close() }
+        for listener in listeners { listener.close() }
+        connections = []
+        listeners = []
+        peers = [:]
+        ready = ConnectionQueue()
+        dirty = []
+        dial = nil
+    }
+
+    var isRouter: Bool {
+        if case .router = kind { true } else { false }
+    }
+
+    // MARK: What the reactor asks
+
+    var descriptors: (frames: Int32?, events: Int32?) { (isClosed ? nil : poller.descriptor, nil) }
+
+    func isHolding() -> Bool { !ready.isEmpty || takenEvents < events.count }
+
+    func look(framesAnnounced: Bool, eventsAnnounced: Bool) -> (frames: Bool, events: Bool) {
+        if framesAnnounced { gather() }
+        return (!ready.isEmpty, takenEvents < events.count)
+    }
+
+    func wait(milliseconds: Int) throws(TransportError) -> Bool {
+        let end = milliseconds < 0 ? UInt64.max : MonotonicClock.now() + UInt64(milliseconds) * 1_000_000
+        while !isHolding() {
+            let now = MonotonicClock.now()
+            let left = milliseconds < 0 ? -1 : Int((max(end, now) - now + 999_999) / 1_000_000)
+            let isAnnounced = try poller.wait(milliseconds: left)
+            if isAnnounced { gather() } else if now >= end { return false }
+        }
+        return true
+    }
+
+    // MARK: What comes in
+
+    /// Takes what the kernel has announced: connections, handshakes, bytes, room to send, and the time.
+    func gather() {
+        guard !isClosed else { return }
+        for index in 0..<poller.look() {
+            let (token, what) = poller[index]
+            if token == Self.timerToken {
+                timer.lower()
+                armed = .max
+                timePassed(MonotonicClock.now())
+            } else if token >= Self.listenerTokens {
+                accept(at: Int(token - Self.listenerTokens))
+            } else if let connection = connections[Int(token)] {
+                attend(to: connection, what)
+            }
+        }
+    }
+
+    private func attend(to connection: StreamConnection, _ what: Poller.Interest) {
+        if case .connecting = connection.phase {
+            let code = connection.connectError()
+            return code == 0 ? begin(connection) : lose(connection)
+        }
+        if what.contains(.writing), connection.isBlocked {
+            connection.isBlocked = false
+            poller.change(connection.descriptor, token: UInt64(connection.slot), .reading)
+            write(connection)
+        }
+        guard !connection.isClosed, !what.isDisjoint(with: [.reading, .hangup]) else { return }
+        if connection.isQueued {
+            // What it has is taken first, and then what came.
+            connection.mayHaveMore = true
+        } else if fill(connection) {
+            if case .greeting(let handshake) = connection.phase {
+                shake(connection, handshake)
+            } else {
+                queue(connection)
+            }
+        }
+    }
+
+    private func queue(_ connection: StreamConnection) {
+        guard !connection.isQueued else { return }
+        connection.isQueued = true
+        ready.append(connection)
+    }
+
+    /// Reads once; false if nothing came, or the connection is gone.
+    private func fill(_ connection: StreamConnection) -> Bool {
+        connection.mayHaveMore = false
+        switch connection.received.read(from: connection.descriptor) {
+        case .some(let isFull):
+            connection.mayHaveMore = isFull
+            connection.liveness.isHeard = true
+            return true
+        case .nothing:
+            return false
+        case .ended:
+            lose(connection, .noDetail(EPIPE))
+        case .failed(let code):
+            lose(connection, .noDetail(code))
+        }
+        return false
+    }
+
+    func receive(counting counters: inout SocketCounters) throws(TransportError) -> RoutedMessage? {
+        guard !isClosed else { throw .system(operation: "receive from", subject: "socket", code: ENOTSOCK) }
+        if ready.isEmpty, !isPolled { gather() }
+        var refused = 0
+        while refused < Self.refusalsPerReceive, let connection = ready.first {
+            guard let head = nextFrame(of: connection) else {
+                advance(past: connection)
+                continue
+            }
+            connection.received.skip(head.headLength)
+            if head.isCommand {
+                obey(connection, head)
+            } else if head.hasMore || connection.isMidMessage {
+                connection.received.skip(head.bodyLength)
+                if !head.hasMore {
+                    counters.malformed += 1
+                    refused += 1
+                }
+                connection.isMidMessage = head.hasMore
+            } else if isRouter, connection.peer == nil {
+                connection.received.skip(head.bodyLength)
+                counters.foreignPeers += 1
+                refused += 1
+            } else {
+                counters.received += 1
+                let peer = connection.peer ?? PeerID(raw: 0)
+                return RoutedMessage(peer: peer, message: connection.received.take(head.bodyLength))
+            }
+        }
+        return nil
+    }
+
+    /// The connection in front has no whole frame: reads on, or lets the next one come.
+    private func advance(past connection: StreamConnection) {
+        let hasMore = !connection.isClosed && connection.mayHaveMore && fill(connection)
+        ready.removeFirst()
+        // Behind the others, so that who sends without end stops nobody.
+        if hasMore { ready.append(connection) } else { connection.isQueued = false }
+    }
+
+    /// The next frame, if all of it is there.
+    private func nextFrame(of connection: StreamConnection) -> FrameHead? {
+        guard !connection.isClosed else { return nil }
+        do throws(ZMTPError) {
+            let limit = Int(options.maximumMessageBytes)
+            guard let head = try FrameHead(connection.received.unread, limit: limit),
+                connection.received.count >= head.length
+            else { return nil }
+            return head
+        } catch {
+            lose(connection)
+            return nil
+        }
+    }
+
+    private func obey(_ connection: StreamConnection, _ head: FrameHead) {
+        do throws(ZMTPError) {
+            let command = try Command(connection.received.unread.extracting(..<head.bodyLength))
+            connection.received.skip(head.bodyLength)
+            if case .ping(let timeToLive, let context) = command {
+                connection.liveness.timeToLive = timeToLive > 0 ? Int(timeToLive) * 100 : nil
+                say(.pong(context: context), to: connection)
+            }
+        } catch {
+            lose(connection)
+        }
+    }
+
+    // MARK: What goes out
+
+    func send(_ bytes: Span<UInt8>, to peer: PeerID?) -> SendOutcome {
+        guard !isClosed else { return .failed(ENOTSOCK) }
+        guard let connection = peer.map({ peers[$0.raw] }) ?? dialled else { return .unreachable }
+        guard connection.unsent.frames < Int(options.sendHighWater) else { return .wouldBlock }
+        connection.unsent.append(message: bytes)
+        soil(connection)
+        return connection.isClosed ? .unreachable : .sent
+    }
+
+    /// The dealer's connection, if its handshake is done and its owner knows.
+    private var dialled: StreamConnection? {
+        guard isEstablished, let connection = dial?.connection, connection.isOpen else { return nil }
+        return connection
+    }
+
+    func say(_ command: Command, to connection: StreamConnection) {
+        connection.unsent.append(framed: command.frame)
+        soil(connection)
+    }
+
+    /// Something is to be sent: now if nobody flushes, or it is much already.
+    private func soil(_ connection: StreamConnection) {
+        guard !connection.isBlocked else { return }
+        if !isPolled || connection.unsent.count >= Self.eagerFlush {
+            write(connection)
+        } else if !connection.isDirty {
+            connection.isDirty = true
+            dirty.append(connection)
+        }
+    }
+
+    func flush() {
+        guard !dirty.isEmpty else { return }
+        // Losing one may make another dirty: that waits for the next turn.
+        let waiting = dirty
+        dirty.removeAll(keepingCapacity: true)
+        for connection in waiting {
+            connection.isDirty = false
+            if !connection.isClosed, !connection.isBlocked { write(connection) }
+        }
+    }
+
+    private func write(_ connection: StreamConnection) {
+        switch connection.unsent.write(to: connection.descriptor) {
+        case .done: break
+        case .blocked:
+            connection.isBlocked = true
+            poller.change(connection.descriptor, token: UInt64(connection.slot), [.reading, .writing])
+        case .failed(let code):
+            lose(connection, .noDetail(code))
+        }
+    }
+
+    // MARK: The life of a connection
+
+    /// Takes a descriptor over; nil if it cannot be watched.
+    func add(
+        _ descriptor: Int32, at endpoint: Endpoint, phase: StreamConnection.Phase, watching interest: Poller.Interest
+    ) -> StreamConnection? {
+        let slot = freeSlots.popLast() ?? connections.count
+        if slot == connections.count { connections.append(nil) }
+        let now = MonotonicClock.now()
+        let connection = StreamConnection(
+            slot: slot, descriptor: descriptor, endpoint: endpoint, phase: phase,
+            deadline: now + UInt64(max(0, options.handshakeTimeout)) * 1_000_000)
+        do throws(TransportError) {
+            try poller.add(descriptor, token: UInt64(slot), interest)
+        } catch {
+            connection.close()
+            freeSlots.append(slot)
+            return nil
+        }
+        connections[slot] = connection
+        arm(connection.deadline)
+        if nextBeat == .max, options.heartbeatInterval > 0 {
+            nextBeat = now + UInt64(options.heartbeatInterval) * 1_000_000
+            arm(nextBeat)
+        }
+        return connection
+    }
+
+    private func accept(at index: Int) {
+        let listener = listeners[index]
+        for _ in 0..<Self.acceptsPerTurn {
+            let descriptor = accept4(listener.descriptor, nil, nil, tf_accept_flags)
+            guard descriptor >= 0 else {
+                switch errno {
+                case EAGAIN: return
+                case EINTR, ECONNABORTED, EPROTO: continue
+                case let code:
+                    // Out of descriptors or memory: what waits stays, and is asked again later.
+                    report(.acceptFailed(code), listener.endpoint)
+                    poller.remove(listener.descriptor)
+                    listener.resumeAt = MonotonicClock.now() + StreamListener.pause
+                    arm(listener.resumeAt)
+                    return
+                }
+            }
+            StreamAddress.prepare(descriptor, family: listener.family)
+            let handshake = Handshake(.router)
+            guard
+                let connection = add(
+                    descriptor, at: listener.endpoint, phase: .greeting(handshake), watching: .reading)
+            else { continue }
+            report(.accepted, listener.endpoint)
+            connection.unsent.append(framed: Handshake.greeting)
+            write(connection)
+        }
+    }
+
+    /// The transport is connected: the dealer greets.
+    func begin(_ connection: StreamConnection) {
+        guard case .dealer(let id) = kind else { return }
+        connection.phase = .greeting(Handshake(.dealer(identity: id.bytes)))
+        poller.change(connection.descriptor, token: UInt64(connection.slot), .reading)
+        report(.connected, connection.endpoint)
+        connection.unsent.append(framed: Handshake.greeting)
+        write(connection)
+    }
+
+    private func shake(_ connection: StreamConnection, _ handshake: Handshake) {
+        var handshake = handshake
+        let step: Handshake.Step
+        do throws(ZMTPError) {
+            step = try handshake.receive(connection.received.unread)
+        } catch {
+            return lose(connection, HandshakeFailure(error))
+        }
+        connection.received.skip(step.consumed)
+        connection.phase = .greeting(handshake)
+        if !step.reply.isEmpty {
+            connection.unsent.append(framed: step.reply)
+            write(connection)
+        }
+        guard let peer = step.peer, !connection.isClosed else { return }
+        connection.phase = .open
+        connection.liveness.answers = peer.hasHeartbeats
+        if isRouter, let id = PeerID(routingFrame: peer.identity.span) {
+            // The newcomer takes the id over, as with ZMQ_ROUTER_HANDOVER.
+            if let old = peers[id.raw] { lose(old) }
+            connection.peer = id
+            peers[id.raw] = connection
+        }
+        dial?.delay = 0
+        report(.handshakeSucceeded, connection.endpoint)
+        queue(connection)
+    }
+
+    /// Gives a connection up, and lets a dealer try again later.
+    func lose(_ connection: StreamConnection, _ failure: HandshakeFailure = .noDetail(EPROTO)) {
+        guard !connection.isClosed else { return }
+        switch connection.phase {
+        case .connecting: break
+        case .greeting: report(.handshakeFailed(failure), connection.endpoint)
+        case .open: report(.disconnected, connection.endpoint)
+        }
+        discard(connection)
+        if dial?.connection === connection { postpone() }
+    }
+
+    func discard(_ connection: StreamConnection) {
+        poller.remove(connection.descriptor)
+        connection.close()
+        connections[connection.slot] = nil
+        freeSlots.append(connection.slot)
+        if let peer = connection.peer, peers[peer.raw] === connection { peers[peer.raw] = nil }
+    }
+
+    // MARK: Events
+
+    func report(_ kind: MonitorEvent.Kind, _ endpoint: Endpoint) {
+        if isRouter, !options.monitored { return }
+        switch kind {
+        case .disconnected, .handshakeFailed: isLossPending = true
+        default: break
+        }
+        events.append(MonitorEvent(kind: kind, endpoint: endpoint.description))
+    }
+    /// Whether a loss was reported and not yet taken.
+    private var isLossPending = false
+
+    var isEstablished: Bool { isHandshakeTold && !isLossPending }
+
+    func nextEvent() throws(TransportError) -> MonitorEvent? {
+        if takenEvents == events.count, !isPolled { gather() }
+        guard takenEvents < events.count else { return nil }
+        let event = events[takenEvents]
+        takenEvents += 1
+        if takenEvents == events.count {
+            events.removeAll(keepingCapacity: true)
+            takenEvents = 0
+        }
+        switch event.kind {
+        case .handshakeSucceeded: isHandshakeTold = true
+        case .disconnected, .handshakeFailed: isHandshakeTold = false
+        case .connected, .accepted, .acceptFailed: break
+        }
+        if events.isEmpty { isLossPending = false }
+        return event
+    }
+
+    func forgetHandshake() { isHandshakeTold = false }
+
+    // MARK: Time
+
+    /// Has the timer go off at this time, if it would later.
+    func arm(_ time: UInt64) {
+        guard time < armed else { return }
+        armed = time
+        timer.set(time)
+    }
+}
+
+extension HandshakeFailure {
+    init(_ error: ZMTPError) {
+        // An authenticator's verdict is its status.
+        if case .refused(let reason) = error, let status = Int32(reason) {
+            self = .refused(status)
+        } else {
+            self = .malformed("\(error)")
+        }
+    }
+}
