@@ -22,26 +22,33 @@ extension Span<UInt8> {
 
 extension DealerSocket {
     /// Waits for the event that `isWanted` picks.
+    ///
+    /// - Parameter router: the other end, if it is on this thread: it takes part when it is looked at only.
     @discardableResult
-    mutating func await(_ isWanted: (MonitorEvent.Kind) -> Bool) throws -> MonitorEvent {
+    mutating func await(
+        with router: (any LinkSocket)? = nil, _ isWanted: (MonitorEvent.Kind) -> Bool
+    ) throws -> MonitorEvent {
         let end = MonotonicClock.now() + UInt64(patience) * 1_000_000
         while MonotonicClock.now() < end {
             if let event = try nextEvent() {
                 if isWanted(event.kind) { return event }
             } else {
-                _ = try wait(milliseconds: 50)
+                router?.takePart()
+                _ = try wait(milliseconds: router == nil ? 50 : 1)
             }
         }
         throw TimedOut()
     }
 
-    mutating func awaitFrame() throws -> [UInt8] {
+    /// - Parameter router: the other end, if it is on this thread and may have more to send than the kernel takes.
+    mutating func awaitFrame(with router: (any LinkSocket)? = nil) throws -> [UInt8] {
         let end = MonotonicClock.now() + UInt64(patience) * 1_000_000
         while MonotonicClock.now() < end {
             if let message = try receive() { return message.bytes.array }
+            router?.takePart()
             // An unread event would make `wait` return at once for ever.
             _ = try nextEvent()
-            _ = try wait(milliseconds: 50)
+            _ = try wait(milliseconds: router == nil ? 50 : 1)
         }
         throw TimedOut()
     }
@@ -50,14 +57,20 @@ extension DealerSocket {
 }
 
 extension RouterSocket {
-    mutating func awaitFrame() throws -> (peer: PeerID, bytes: [UInt8]) {
+    mutating func awaitFrame(with dealer: (any LinkSocket)? = nil) throws -> (peer: PeerID, bytes: [UInt8]) {
         let end = MonotonicClock.now() + UInt64(patience) * 1_000_000
         while MonotonicClock.now() < end {
             if let frame = try receive() { return (frame.peer, frame.message.bytes.array) }
-            _ = try wait(milliseconds: 50)
+            dealer?.takePart()
+            _ = try wait(milliseconds: dealer == nil ? 50 : 1)
         }
         throw TimedOut()
     }
+}
+
+extension LinkSocket {
+    /// Does what a reactor would have it do, so that two ends on one thread can talk.
+    func takePart() { _ = look(framesAnnounced: true, eventsAnnounced: true) }
 }
 
 /// A temporary Unix socket's endpoint.

@@ -128,7 +128,9 @@ extension StreamSocket {
         for (index, listener) in listeners.enumerated() where listener.resumeAt > 0 {
             if listener.resumeAt > now {
                 arm(listener.resumeAt)
-            } else if (try? poller.add(listener.descriptor, token: Self.listenerTokens + UInt64(index), .reading)) != nil {
+            } else if (try? poller.add(listener.descriptor, token: Self.listenerTokens + UInt64(index), .reading))
+                != nil
+            {
                 listener.resumeAt = 0
             } else {
                 listener.resumeAt = now + StreamListener.pause
@@ -139,7 +141,11 @@ extension StreamSocket {
         var isAnyThere = false
         for case let connection? in connections {
             if !connection.isOpen {
-                if connection.deadline <= now { lose(connection, .noDetail(ETIMEDOUT)) } else { arm(connection.deadline) }
+                if connection.deadline <= now {
+                    lose(connection, .noDetail(ETIMEDOUT))
+                } else {
+                    arm(connection.deadline)
+                }
             } else if isBeat {
                 beat(connection)
             }
