@@ -1,14 +1,14 @@
 /// What a socket is set to before it binds or connects; libzmq crashes or ignores it when some are set later.
 public struct SocketOptions: Sendable {
     /// Who speaks ZMTP on links that both can have: those without CURVE, over TCP or Unix sockets. The rest is libzmq's.
-    public enum Implementation: String, CaseIterable, Sendable {
+    enum Implementation: Sendable {
         /// The socket's own thread: the fewest wake-ups.
         case direct
         /// libzmq and its I/O thread.
         case library
     }
 
-    public var implementation = Implementation.direct
+    var implementation = Implementation.direct
     /// A peer that sends a longer frame is disconnected.
     public var maximumMessageBytes: Int64 = 16 << 20
     /// Frames for each peer. Credit is the flow control: these stand above all of it, and reaching one is a bug.

@@ -28,6 +28,9 @@ final class StreamSocket: LinkSocket {
     var listeners: [StreamListener] = []
     var connections: [StreamConnection?] = []
     private var freeSlots: [Int] = []
+    /// The connection, when there is exactly one.
+    private var onlyConnection: StreamConnection?
+    private var glances = 0
     private var peers: [UInt64: StreamConnection] = [:]
     private var ready = ConnectionQueue()
     private var dirty: [StreamConnection] = []
@@ -41,6 +44,10 @@ final class StreamSocket: LinkSocket {
     private static let acceptsPerTurn = 256
     /// Bytes to send that do not wait for the turn's end.
     private static let eagerFlush = 256 << 10
+
+    /// Turns in a row in which the only connection is read without asking what is announced: time and newcomers wait
+    /// no longer than that.
+    private static let glancesInARow = 16
 
     static let timerToken = UInt64.max
     static let listenerTokens: UInt64 = 1 << 32
@@ -63,6 +70,7 @@ final class StreamSocket: LinkSocket {
         for case let connection? in connections { connection.close() }
         for listener in listeners { listener.close() }
         connections = []
+        onlyConnection = nil
         listeners = []
         peers = [:]
         ready = ConnectionQueue()
@@ -81,7 +89,7 @@ final class StreamSocket: LinkSocket {
     func isHolding() -> Bool { !ready.isEmpty || takenEvents < events.count }
 
     func look(framesAnnounced: Bool, eventsAnnounced: Bool) -> (frames: Bool, events: Bool) {
-        if framesAnnounced { gather() }
+        if framesAnnounced, !glance() { gather() }
         return (!ready.isEmpty, takenEvents < events.count)
     }
 
@@ -113,6 +121,19 @@ final class StreamSocket: LinkSocket {
                 attend(to: connection, what)
             }
         }
+    }
+
+    /// Reads the only connection there is, which is most likely what was announced, and saves a system call if it was.
+    private func glance() -> Bool {
+        guard let connection = onlyConnection, glances < Self.glancesInARow, connection.isOpen, !connection.isQueued,
+            !connection.isBlocked, fill(connection)
+        else {
+            glances = 0
+            return false
+        }
+        glances += 1
+        queue(connection)
+        return true
     }
 
     private func attend(to connection: StreamConnection, _ what: Poller.Interest) {
@@ -305,12 +326,18 @@ final class StreamSocket: LinkSocket {
             return nil
         }
         connections[slot] = connection
+        countConnections()
         arm(connection.deadline)
         if nextBeat == .max, options.heartbeatInterval > 0 {
             nextBeat = now + UInt64(options.heartbeatInterval) * 1_000_000
             arm(nextBeat)
         }
         return connection
+    }
+
+    private func countConnections() {
+        let isOnlyOne = connections.count - freeSlots.count == 1
+        onlyConnection = isOnlyOne ? connections.lazy.compactMap { $0 }.first : nil
     }
 
     private func accept(at index: Int) {
@@ -397,6 +424,7 @@ final class StreamSocket: LinkSocket {
         connection.close()
         connections[connection.slot] = nil
         freeSlots.append(connection.slot)
+        countConnections()
         if let peer = connection.peer, peers[peer.raw] === connection { peers[peer.raw] = nil }
     }
 
