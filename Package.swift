@@ -184,7 +184,8 @@ let package = Package(
         executable("factory", "Tools/Factory/Main", ["FactoryKit", "LedgerStore", argumentParser], llama: true),
 
         tests("WireTests", ["Wire"], resources: [.copy("Vectors")]),
-        tests("TransportTests", ["Transport"]),
+        tests("ZMTPTests", ["ZMTP"]),
+        tests("TransportTests", ["Transport", "ZMTP"]),
         tests("LineTests", ["Line", "Wire"]),
         tests("SpoolTests", ["Spool", "Wire"]),
         tests("TelemetryTests", ["Telemetry", "Wire"]),

@@ -16,7 +16,7 @@ public struct FrameHead: Hashable, Sendable {
 
     /// Reads the head at the beginning of `bytes`; nil if it is not all there.
     ///
-    /// - Parameter limit: The longest body that is taken.
+    /// - Parameter limit: The longest body that is taken; not negative.
     public init?(_ bytes: Span<UInt8>, limit: Int) throws(ZMTPError) {
         guard bytes.count >= 2 else { return nil }
         let flags = bytes[0]

@@ -9,7 +9,7 @@ public struct SocketOptions: Sendable {
     }
 
     var implementation = Implementation.direct
-    /// A peer that sends a longer frame is disconnected.
+    /// A peer that sends a longer frame is disconnected; not negative.
     public var maximumMessageBytes: Int64 = 16 << 20
     /// Frames for each peer. Credit is the flow control: these stand above all of it, and reaching one is a bug.
     public var sendHighWater: Int32 = 100_000

@@ -186,26 +186,24 @@ final class StreamSocket: LinkSocket {
     func receive(counting counters: inout SocketCounters) throws(TransportError) -> RoutedMessage? {
         guard !isClosed else { throw .system(operation: "receive from", subject: "socket", code: ENOTSOCK) }
         if ready.isEmpty, !isPolled { gather() }
-        var refused = 0
-        while refused < Self.refusalsPerReceive, let connection = ready.first {
+        var passedOver = 0
+        while passedOver < Self.refusalsPerReceive, let connection = ready.first {
             guard let head = nextFrame(of: connection) else {
                 advance(past: connection)
                 continue
             }
             connection.received.skip(head.headLength)
+            // Commands and parts count too, or a peer that sends nothing else would keep the thread.
+            passedOver += 1
             if head.isCommand {
                 obey(connection, head)
             } else if head.hasMore || connection.isMidMessage {
                 connection.received.skip(head.bodyLength)
-                if !head.hasMore {
-                    counters.malformed += 1
-                    refused += 1
-                }
+                if !head.hasMore { counters.malformed += 1 }
                 connection.isMidMessage = head.hasMore
             } else if isRouter, connection.peer == nil {
                 connection.received.skip(head.bodyLength)
                 counters.foreignPeers += 1
-                refused += 1
             } else {
                 counters.received += 1
                 let peer = connection.peer ?? PeerID(raw: 0)
@@ -244,6 +242,8 @@ final class StreamSocket: LinkSocket {
             connection.received.skip(head.bodyLength)
             if case .ping(let timeToLive, let context) = command {
                 connection.liveness.timeToLive = timeToLive > 0 ? Int(timeToLive) * 100 : nil
+                // Who asks and never reads the answers gets none beyond the mark.
+                guard connection.unsent.frames < Int(options.sendHighWater) else { return }
                 say(.pong(context: context), to: connection)
             }
         } catch {
