@@ -53,7 +53,7 @@ public final class MetricMirror {
         count("\(link)_dispatched", line.dispatched, help: "Requests dispatched or accepted.")
         count("\(link)_lost", line.lost, help: "Leases that ended with their session.")
         count("\(link)_handed_back", line.handedBack, help: "Leases that a draining station gave back.")
-        count("\(link)_bad_frames", badFrames, help: "Frames that did not decode.")
+        count("\(link)_bad_frames", badFrames, help: "Frames that did not decode, and connections that were refused.")
         count("\(link)_unsent_frames", unsent, help: "Frames that could not be sent.")
     }
 }

@@ -7,9 +7,9 @@ public import Wire
 /// Belongs to the actor that made it. The order of a turn: `drain` while the socket is readable, then the owner's own
 /// work on `dispatcher`, then `perform` until nothing is left to do.
 public final class UpperLink {
-    /// Counted here, since neither the socket nor the dispatcher sees them.
+    /// What went wrong on the link that the dispatcher does not see.
     public struct Counters: Sendable {
-        /// Frames that did not decode.
+        /// Frames that did not decode, messages that are no frame, and connections that were refused.
         public var badFrames: UInt64 = 0
         /// Frames that could not be sent.
         public var unsent: UInt64 = 0
@@ -20,7 +20,7 @@ public final class UpperLink {
     public var dispatcher: Dispatcher
     /// Where it is bound, with the actual port.
     public let endpoint: Endpoint
-    public private(set) var counters = Counters()
+    private var counted = Counters()
 
     private var socket: RouterSocket
     private var registration: Registration?
@@ -35,8 +35,11 @@ public final class UpperLink {
         self.dispatcher = dispatcher
     }
 
-    /// What the socket itself counted.
-    public var socketCounters: SocketCounters { socket.counters }
+    public var counters: Counters {
+        var counters = counted
+        counters.badFrames += socket.counters.refused
+        return counters
+    }
 
     /// Lets the reactor say when frames are there.
     public func attach(to reactor: Reactor, onReadable: @escaping @Sendable () -> Void) {
@@ -69,7 +72,7 @@ public final class UpperLink {
                     try onWork(header, routed.message.bytes, session, now)
                 }
             } catch {
-                counters.badFrames += 1
+                counted.badFrames += 1
                 dispatcher.violated(by: routed.peer.raw)
             }
         }
@@ -108,7 +111,7 @@ public final class UpperLink {
     }
 
     private func count(_ outcome: SendOutcome) {
-        counters.unsent += 1
-        if outcome == .wouldBlock { counters.highWater += 1 }
+        counted.unsent += 1
+        if outcome == .wouldBlock { counted.highWater += 1 }
     }
 }

@@ -14,11 +14,8 @@ import Testing
         let dealer: SocketOptions
 
         init(_ router: SocketOptions.Implementation, _ dealer: SocketOptions.Implementation) {
-            var options = SocketOptions()
-            options.implementation = router
-            self.router = options
-            options.implementation = dealer
-            self.dealer = options
+            self.router = router.options
+            self.dealer = dealer.options
         }
 
         var testDescription: String { "\(router.implementation) and \(dealer.implementation)" }
@@ -182,13 +179,8 @@ import Testing
 
     @Test(arguments: [SocketOptions.Implementation.direct, .library])
     func `messages of several parts are dropped and counted`(own: SocketOptions.Implementation) throws {
-        var options = SocketOptions()
-        options.implementation = own
-        var router = try RouterSocket(context, options: options)
-        let bound = try router.bind(Self.tcp)
-        let stranger = try stranger(.fresh())
-        try stranger.connect(bound)
-        try awaitHandshake(stranger, with: router.link)
+        var router = try RouterSocket(context, options: own.options)
+        let stranger = try stranger(.fresh(), of: &router)
         for count in 2...5 {
             for part in 1...count { #expect(stranger.send(part: [9], more: part < count) == .sent) }
         }
@@ -200,7 +192,7 @@ import Testing
         // The other way: what follows the routing part is two parts.
         let other = try LibrarySocket(context, type: ZMQ_ROUTER, options: SocketOptions())
         let id = PeerID.fresh()
-        var dealer = try DealerSocket(context, routingID: id, options: options)
+        var dealer = try DealerSocket(context, routingID: id, options: own.options)
         try dealer.connect(other.bind(Self.tcp))
         try dealer.await { $0 == .handshakeSucceeded }
         #expect(dealer.sendAll([0]) == .sent)
@@ -214,13 +206,8 @@ import Testing
 
     @Test(arguments: [SocketOptions.Implementation.direct, .library])
     func `a flood of bad messages ends a receive but not the socket`(own: SocketOptions.Implementation) throws {
-        var options = SocketOptions()
-        options.implementation = own
-        var router = try RouterSocket(context, options: options)
-        let bound = try router.bind(Self.tcp)
-        let stranger = try stranger(.fresh())
-        try stranger.connect(bound)
-        try awaitHandshake(stranger, with: router.link)
+        var router = try RouterSocket(context, options: own.options)
+        let stranger = try stranger(.fresh(), of: &router)
         for _ in 0..<1000 {
             #expect(stranger.send(part: [1], more: true) == .sent)
             #expect(stranger.send(part: [2], more: false) == .sent)
@@ -232,6 +219,15 @@ import Testing
         #expect(router.counters.malformed <= 64)
         #expect(try router.awaitFrame().bytes == [3])
         #expect(router.counters.malformed == 1000)
+    }
+
+    /// The same, connected to a router that is bound for it.
+    private func stranger(_ id: PeerID, of router: inout RouterSocket) throws -> LibrarySocket {
+        let bound = try router.bind(Self.tcp)
+        let stranger = try stranger(id)
+        try stranger.connect(bound)
+        try awaitHandshake(stranger, with: router.link)
+        return stranger
     }
 
     /// A dealer of libzmq's, which can send what ours does not.
@@ -256,9 +252,7 @@ import Testing
     func `a peer whose id has not eight bytes is refused and counted`(
         id: String, own: SocketOptions.Implementation
     ) throws {
-        var options = SocketOptions()
-        options.implementation = own
-        var router = try RouterSocket(context, options: options)
+        var router = try RouterSocket(context, options: own.options)
         let bound = try router.bind(Self.tcp)
         let stranger = try stranger(nil)
         if !id.isEmpty { try stranger.set(ZMQ_ROUTING_ID, id) }

@@ -33,6 +33,7 @@ import ZMTP
         stranger.send(Array("GET / HTTP/1.1\r\n\r\n".utf8))
         let heard = try stranger.hearUntilClosed(router.link)
         #expect(heard == Handshake.greeting)
+        #expect(router.counters.refusedConnections == 1)
         var dealer = try DealerSocket(context, routingID: .fresh())
         try dealer.connect(bound)
         try dealer.await(with: router.link) { $0 == .handshakeSucceeded }

@@ -68,6 +68,15 @@ extension RouterSocket {
     }
 }
 
+extension SocketOptions.Implementation {
+    /// Options that ask for this one.
+    var options: SocketOptions {
+        var options = SocketOptions()
+        options.implementation = self
+        return options
+    }
+}
+
 extension LinkSocket {
     /// Does what a reactor would have it do, so that two ends on one thread can talk.
     func takePart() { _ = look(framesAnnounced: true, eventsAnnounced: true) }

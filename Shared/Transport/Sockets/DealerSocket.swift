@@ -12,7 +12,7 @@ public struct DealerSocket: ~Copyable {
     }
 
     private var state: State
-    public private(set) var counters = SocketCounters()
+    private var counted = SocketCounters()
 
     public init(
         _ context: Context, routingID: PeerID, options: SocketOptions = SocketOptions(), security: Security = .plain
@@ -25,6 +25,13 @@ public struct DealerSocket: ~Copyable {
     }
 
     deinit { link?.release() }
+
+    /// What it has seen and refused since it was made.
+    public var counters: SocketCounters {
+        var counters = counted
+        counters.refusedConnections = link?.refusedConnections ?? 0
+        return counters
+    }
 
     /// What is connected; nil before that.
     var link: (any LinkSocket)? {
@@ -69,7 +76,7 @@ public struct DealerSocket: ~Copyable {
     ///
     /// After many bad messages in a row it also says nil; the socket is then still readable for the reactor's next turn.
     public mutating func receive() throws(TransportError) -> Message? {
-        guard let routed = try link?.receive(counting: &counters) else { return nil }
+        guard let routed = try link?.receive(counting: &counted) else { return nil }
         return routed.takeMessage()
     }
 
@@ -79,7 +86,7 @@ public struct DealerSocket: ~Copyable {
     /// the loss. `wouldBlock` if the queue is full, or, over libzmq, the connection lost and its event not yet taken.
     public mutating func send(_ bytes: Span<UInt8>) -> SendOutcome {
         let outcome = link?.send(bytes, to: nil) ?? .unreachable
-        counters.count(outcome)
+        counted.count(outcome)
         return outcome
     }
 

@@ -13,6 +13,8 @@ import CZeroMQ
     /// The reactor that polls this, from registration until closing.
     var reactor: Reactor?
     var isPolled = false
+    /// libzmq keeps these to itself.
+    var refusedConnections: UInt64 { 0 }
     /// Whether events may have come before the monitor's descriptor was watched.
     private var mayHaveEvents = true
     /// Reused for a router's routing frames: they fit inside, so receiving one allocates nothing.

@@ -11,6 +11,9 @@ protocol LinkSocket: AnyObject {
     /// Whether a dealer's handshake is done, as far as its events have been taken.
     var isEstablished: Bool { get }
 
+    /// Connections that were not taken for want of descriptors or memory, or ended since the other side broke ZMTP.
+    var refusedConnections: UInt64 { get }
+
     /// Binds, and says where: the actual port if it was 0.
     func bind(_ endpoint: Endpoint) throws(TransportError) -> Endpoint
     func connect(_ endpoint: Endpoint) throws(TransportError)

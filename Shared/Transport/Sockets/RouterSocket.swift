@@ -12,7 +12,7 @@ public struct RouterSocket: ~Copyable {
     }
 
     private var state: State
-    public private(set) var counters = SocketCounters()
+    private var counted = SocketCounters()
 
     public init(
         _ context: Context, options: SocketOptions = SocketOptions(), security: Security = .plain
@@ -21,6 +21,13 @@ public struct RouterSocket: ~Copyable {
     }
 
     deinit { link?.release() }
+
+    /// What it has seen and refused since it was made.
+    public var counters: SocketCounters {
+        var counters = counted
+        counters.refusedConnections = link?.refusedConnections ?? 0
+        return counters
+    }
 
     /// What is bound; nil before that.
     var link: (any LinkSocket)? {
@@ -58,13 +65,13 @@ public struct RouterSocket: ~Copyable {
     ///
     /// After many bad messages in a row it also says nil; the socket is then still readable for the reactor's next turn.
     public mutating func receive() throws(TransportError) -> RoutedMessage? {
-        try link?.receive(counting: &counters)
+        try link?.receive(counting: &counted)
     }
 
     /// Sends one frame without waiting; it is copied.
     public mutating func send(_ bytes: Span<UInt8>, to peer: PeerID) -> SendOutcome {
         let outcome = link?.send(bytes, to: peer) ?? .unreachable
-        counters.count(outcome)
+        counted.count(outcome)
         return outcome
     }
 

@@ -13,6 +13,7 @@ public struct SocketOptions: Sendable {
     public var maximumMessageBytes: Int64 = 16 << 20
     /// Frames for each peer. Credit is the flow control: these stand above all of it, and reaching one is a bug.
     public var sendHighWater: Int32 = 100_000
+    /// Where libzmq receives; our own streams read no further than their owner takes.
     public var receiveHighWater: Int32 = 100_000
     /// ZMTP heartbeats, in milliseconds: they find dead connections.
     public var heartbeatInterval: Int32 = 1000
@@ -23,7 +24,8 @@ public struct SocketOptions: Sendable {
     /// Milliseconds before a dealer connects again, doubled up to the maximum.
     public var reconnectInterval: Int32 = 50
     public var reconnectMaximum: Int32 = 1000
-    /// Milliseconds that a closed socket keeps unsent frames: none, since stations drain on their own.
+    /// Milliseconds that libzmq keeps a closed socket's unsent frames: none, since stations drain on their own. Our own
+    /// streams give the kernel what it takes at once.
     public var linger: Int32 = 0
     /// Whether a router reports connections (a dealer always does); the events name no peer.
     public var monitored = false
@@ -58,6 +60,12 @@ public struct SocketCounters: Hashable, Sendable {
     public var malformed: UInt64 = 0
     /// Messages dropped since the peer's routing id has not eight bytes.
     public var foreignPeers: UInt64 = 0
+    /// Connections not taken for want of descriptors or memory, or ended since the other side broke ZMTP; libzmq does
+    /// not tell.
+    public var refusedConnections: UInt64 = 0
+
+    /// Whatever was refused of what peers sent.
+    public var refused: UInt64 { malformed + foreignPeers + refusedConnections }
 
     public init() {}
 

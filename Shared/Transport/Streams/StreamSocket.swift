@@ -34,11 +34,12 @@ final class StreamSocket: LinkSocket {
     private var peers: [UInt64: StreamConnection] = [:]
     private var ready = ConnectionQueue()
     private var dirty: [StreamConnection] = []
-    private var events: [MonitorEvent] = []
-    private var takenEvents = 0
+    /// Empty between flushes: keeps its memory for the next.
+    private var flushing: [StreamConnection] = []
+    private var events = StreamEvents()
+    private(set) var refusedConnections: UInt64 = 0
 
     var dial: StreamDial?
-    private var isHandshakeTold = false
 
     /// Connections that one gathering accepts at most, for each listener.
     private static let acceptsPerTurn = 256
@@ -86,11 +87,11 @@ final class StreamSocket: LinkSocket {
 
     var descriptors: (frames: Int32?, events: Int32?) { (isClosed ? nil : poller.descriptor, nil) }
 
-    func isHolding() -> Bool { !ready.isEmpty || takenEvents < events.count }
+    func isHolding() -> Bool { !ready.isEmpty || !events.isEmpty }
 
     func look(framesAnnounced: Bool, eventsAnnounced: Bool) -> (frames: Bool, events: Bool) {
         if framesAnnounced, !glance() { gather() }
-        return (!ready.isEmpty, takenEvents < events.count)
+        return (!ready.isEmpty, !events.isEmpty)
     }
 
     func wait(milliseconds: Int) throws(TransportError) -> Bool {
@@ -231,7 +232,7 @@ final class StreamSocket: LinkSocket {
             else { return nil }
             return head
         } catch {
-            lose(connection)
+            refuse(connection)
             return nil
         }
     }
@@ -247,7 +248,7 @@ final class StreamSocket: LinkSocket {
                 say(.pong(context: context), to: connection)
             }
         } catch {
-            lose(connection)
+            refuse(connection)
         }
     }
 
@@ -286,13 +287,12 @@ final class StreamSocket: LinkSocket {
 
     func flush() {
         guard !dirty.isEmpty else { return }
-        // Losing one may make another dirty: that waits for the next turn.
-        let waiting = dirty
-        dirty.removeAll(keepingCapacity: true)
-        for connection in waiting {
+        swap(&dirty, &flushing)
+        for connection in flushing {
             connection.isDirty = false
             if !connection.isClosed, !connection.isBlocked { write(connection) }
         }
+        flushing.removeAll(keepingCapacity: true)
     }
 
     private func write(_ connection: StreamConnection) {
@@ -350,6 +350,7 @@ final class StreamSocket: LinkSocket {
                 case EINTR, ECONNABORTED, EPROTO: continue
                 case let code:
                     // Out of descriptors or memory: what waits stays, and is asked again later.
+                    refusedConnections += 1
                     report(.acceptFailed(code), listener.endpoint)
                     poller.remove(listener.descriptor)
                     listener.resumeAt = MonotonicClock.now() + StreamListener.pause
@@ -362,7 +363,11 @@ final class StreamSocket: LinkSocket {
             guard
                 let connection = add(
                     descriptor, at: listener.endpoint, phase: .greeting(handshake), watching: .reading)
-            else { continue }
+            else {
+                refusedConnections += 1
+                report(.acceptFailed(errno), listener.endpoint)
+                continue
+            }
             report(.accepted, listener.endpoint)
             connection.unsent.append(framed: Handshake.greeting)
             write(connection)
@@ -385,7 +390,7 @@ final class StreamSocket: LinkSocket {
         do throws(ZMTPError) {
             step = try handshake.receive(connection.received.unread)
         } catch {
-            return lose(connection, HandshakeFailure(error))
+            return refuse(connection, HandshakeFailure(error))
         }
         connection.received.skip(step.consumed)
         connection.phase = .greeting(handshake)
@@ -405,6 +410,12 @@ final class StreamSocket: LinkSocket {
         dial?.delay = 0
         report(.handshakeSucceeded, connection.endpoint)
         queue(connection)
+    }
+
+    /// Ends a connection whose other side broke ZMTP, or sends more than is taken.
+    private func refuse(_ connection: StreamConnection, _ failure: HandshakeFailure = .noDetail(EPROTO)) {
+        refusedConnections += 1
+        lose(connection, failure)
     }
 
     /// Gives a connection up, and lets a dealer try again later.
@@ -430,38 +441,19 @@ final class StreamSocket: LinkSocket {
 
     // MARK: Events
 
-    func report(_ kind: MonitorEvent.Kind, _ endpoint: Endpoint) {
+    private func report(_ kind: MonitorEvent.Kind, _ endpoint: Endpoint) {
         if isRouter, !options.monitored { return }
-        switch kind {
-        case .disconnected, .handshakeFailed: isLossPending = true
-        default: break
-        }
         events.append(MonitorEvent(kind: kind, endpoint: endpoint.description))
     }
-    /// Whether a loss was reported and not yet taken.
-    private var isLossPending = false
 
-    var isEstablished: Bool { isHandshakeTold && !isLossPending }
+    var isEstablished: Bool { events.isEstablished }
 
     func nextEvent() throws(TransportError) -> MonitorEvent? {
-        if takenEvents == events.count, !isPolled { gather() }
-        guard takenEvents < events.count else { return nil }
-        let event = events[takenEvents]
-        takenEvents += 1
-        if takenEvents == events.count {
-            events.removeAll(keepingCapacity: true)
-            takenEvents = 0
-        }
-        switch event.kind {
-        case .handshakeSucceeded: isHandshakeTold = true
-        case .disconnected, .handshakeFailed: isHandshakeTold = false
-        case .connected, .accepted, .acceptFailed: break
-        }
-        if events.isEmpty { isLossPending = false }
-        return event
+        if events.isEmpty, !isPolled { gather() }
+        return events.popFirst()
     }
 
-    func forgetHandshake() { isHandshakeTold = false }
+    func forgetHandshake() { events.forgetHandshake() }
 
     // MARK: Time
 
