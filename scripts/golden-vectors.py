@@ -13,9 +13,9 @@ SESSION, SEQUENCE, SENT_AT = 0x11223344, 7, 1_000_000_007
 ID = struct.pack("<QQ", 0x0123456789ABCDEF, 0xFEDCBA9876543210)
 
 
-def frame(kind, block, parts=b"", flags=0, session=SESSION, sequence=SEQUENCE):
+def frame(kind, block, parts=b"", flags=0, session=SESSION, sequence=SEQUENCE, version=2):
     header = struct.pack(
-        "<2sBBHHIIQQ", b"TF", 1, kind, flags, len(block), len(block) + len(parts), session, sequence, SENT_AT
+        "<2sBBHHIIQQ", b"TF", version, kind, flags, len(block), len(block) + len(parts), session, sequence, SENT_AT
     )
     assert len(header) == 32
     return header + block + parts
@@ -47,6 +47,10 @@ def generation(*, hops):
     group += struct.pack("<II??2x", 128, 3, True, hops)
     assert len(group) == 48
     return group
+
+
+def biases(*pairs):
+    return struct.pack("<I", len(pairs)) + b"".join(struct.pack("<If", *pair) for pair in pairs)
 
 
 def text_row(handle, position, text_length, prompt, cached, token_count, status, finish):
@@ -90,11 +94,20 @@ TEXT_PARTS = (
 
 VECTORS = {
     "hello": frame(
+        1, struct.pack("<BBBxIQIII4x", 1, 2, 2, 3, 0xA1B2C3D4E5F60718, 64, 8192, 93),
+        string("smollm2") + string("wörker-1") + string("key-é"), session=0, sequence=0,
+    ),
+    "hello-1": frame(
         1, struct.pack("<BBBxIQII", 4, 1, 1, 3, 0xA1B2C3D4E5F60718, 64, 8192), string("smollm2") + string("wörker-1"),
-        session=0, sequence=0,
+        session=0, sequence=0, version=1,
     ),
     "welcome": frame(
-        2, struct.pack("<BBHIQII", 3, 1, 64, SESSION, 0x1122334455667788, 250, 5000), string("") + string("tokenizer-1")
+        2, struct.pack("<BBHIQIII4x", 2, 2, 64, SESSION, 0x1122334455667788, 250, 5000, 262144),
+        string("") + string("ingest-1"),
+    ),
+    "welcome-1": frame(
+        2, struct.pack("<BBHIQII", 3, 1, 64, SESSION, 0x1122334455667788, 250, 5000),
+        string("") + string("tokenizer-1"), version=1,
     ),
     "reset": frame(3, struct.pack("<H6x", 10)),
     "heartbeat": frame(4, struct.pack("<QI4x", 99, 17)),
@@ -111,15 +124,29 @@ VECTORS = {
     "probe-reply": frame(15, count(3)),
     "submit": frame(
         32,
+        struct.pack("<IBBBx", 21, 1, 1, 1) + ID + generation(hops=True) + struct.pack("<i4xQB7x", -3, 5_000_000_000, 1),
+        string("key-é") + string("smollm2") + strings("system", "Be brief.", "user", "Hi 👋") + tokens()
+        + strings("\n\n", "END") + tokens(2, 49151) + biases((7, -100.0), (9, 0.5)) + string('{"a":1}')
+        + string("salt") + string("my request") + string("order-17"),
+    ),
+    "submit-1": frame(
+        32,
         struct.pack("<IBBBx", 21, 1, 1, 1) + ID + generation(hops=True),
         string("key-é") + string("smollm2") + strings("system", "Be brief.", "user", "Hi 👋") + tokens()
-        + strings("\n\n", "END"),
+        + strings("\n\n", "END"), version=1,
     ),
     "output": frame(33, tray(2), TEXT_PARTS),
     "encode": frame(
         34,
+        struct.pack("<IBxH", 22, 3, 1) + ID + struct.pack("<Q", 77) + generation(hops=False)
+        + struct.pack("<i4xQB7x", 2, 1_000, 2),
+        string("acme") + string("smollm2") + strings() + tokens(1, 2, 3) + strings("END") + tokens(4, 5)
+        + tokens(2) + biases((7, -100.0)) + string('{"a":1}') + string("salt"),
+    ),
+    "encode-1": frame(
+        34,
         struct.pack("<IBxH", 22, 3, 1) + ID + struct.pack("<Q", 77) + generation(hops=False),
-        string("acme") + string("smollm2") + strings() + tokens(1, 2, 3) + strings("END") + tokens(4, 5),
+        string("acme") + string("smollm2") + strings() + tokens(1, 2, 3) + strings("END") + tokens(4, 5), version=1,
     ),
     "text-batch": frame(
         35,
@@ -129,8 +156,15 @@ VECTORS = {
     ),
     "generate": frame(
         36,
+        struct.pack("<IHH", 23, 1, 2) + ID + struct.pack("<QI4x", 0xAABBCCDDEEFF0011, 2) + generation(hops=True)
+        + struct.pack("<i4xQ", -1, 9_000),
+        string("acme") + string("smollm2") + tokens(1, 2, 3, 49151, 4, 5) + tokens(2, 3) + biases((1, 1.5))
+        + string("salt"),
+    ),
+    "generate-1": frame(
+        36,
         struct.pack("<IHH", 23, 1, 2) + ID + struct.pack("<QI4x", 0xAABBCCDDEEFF0011, 2) + generation(hops=True),
-        string("acme") + string("smollm2") + tokens(1, 2, 3, 49151, 4, 5),
+        string("acme") + string("smollm2") + tokens(1, 2, 3, 49151, 4, 5), version=1,
     ),
     "token-batch": frame(
         37,
@@ -143,11 +177,25 @@ VECTORS = {
         struct.pack("<I", 2)
         + event(
             ID, 0x0A0B0C0D0E0F1011, 1_700_000_000_000_000_000, 5_000_000, (12, 8, 40, 38, 2, 128), (1, 2), 0, 4, 4, 3, 2,
+            ("acme", "smollm2", "worker-1", ""),
+        )
+        + event(ID, 5, 6, -1, (0, 0, 0, 0, 0, 128), (0, 0), 0, 1, 2, 0, 0, ("acme", "smollm2", "ingest-1", "my request")),
+    ),
+    "record-1": frame(
+        48,
+        struct.pack("<QH6x", 1001, 80),
+        struct.pack("<I", 2)
+        + event(
+            ID, 0x0A0B0C0D0E0F1011, 1_700_000_000_000_000_000, 5_000_000, (12, 8, 40, 38, 2, 128), (1, 2), 0, 4, 4, 3, 2,
             ("acme", "smollm2", "worker-1"),
         )
-        + event(ID, 5, 6, -1, (0, 0, 0, 0, 0, 128), (0, 0), 0, 1, 2, 0, 0, ("acme", "smollm2", "ingest-1")),
+        + event(ID, 5, 6, -1, (0, 0, 0, 0, 0, 128), (0, 0), 0, 1, 2, 0, 0, ("acme", "smollm2", "ingest-1")), version=1,
     ),
     "record-ack": frame(49, count(1002)),
+    "claim": frame(
+        50, struct.pack("<Q", 5) + ID + bytes(range(32)) + bytes(8), string("acme") + string("order-17"),
+    ),
+    "claim-answer": frame(51, struct.pack("<Q", 5) + ID + struct.pack("<BB6xI4x", 3, 2, 128)),
 }
 
 

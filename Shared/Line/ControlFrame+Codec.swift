@@ -2,11 +2,24 @@ public import Wire
 
 extension ControlFrame {
     /// Writes header and body; replaces what the buffer held.
-    public func encode(into buffer: inout FrameBuffer, session: UInt32, sequence: UInt64, sentAt: UInt64) {
+    /// - Parameter version: The session's; 1 where there is none, which everybody reads. A hello has its own.
+    public func encode(
+        into buffer: inout FrameBuffer, session: UInt32, sequence: UInt64, sentAt: UInt64,
+        version: UInt8 = ProtocolVersion.current
+    ) {
+        write(into: &buffer, session: session, sequence: sequence, sentAt: sentAt, version: version)
+        if case .hello = self { return }
+        buffer.stamp(version: version)
+    }
+
+    private func write(
+        into buffer: inout FrameBuffer, session: UInt32, sequence: UInt64, sentAt: UInt64, version: UInt8
+    ) {
         switch self {
         case .hello(let frame): frame.encode(into: &buffer, session: session, sequence: sequence, sentAt: sentAt)
         case .welcome(let frame): frame.encode(into: &buffer, session: session, sequence: sequence, sentAt: sentAt)
-        case .reset(let frame): frame.encode(into: &buffer, session: session, sequence: sequence, sentAt: sentAt)
+        case .reset(let frame):
+            frame.encode(into: &buffer, session: session, sequence: sequence, sentAt: sentAt, version: version)
         case .heartbeat(let frame): frame.encode(into: &buffer, session: session, sequence: sequence, sentAt: sentAt)
         case .heartbeatReply(let frame):
             frame.encode(into: &buffer, session: session, sequence: sequence, sentAt: sentAt)
@@ -38,7 +51,9 @@ extension ControlFrame {
         case .cancel: .cancel(try Cancel(decoding: frame, header: header))
         case .probe: .probe(try Count(decoding: frame, header: header))
         case .probeReply: .probeReply(try Count(decoding: frame, header: header))
-        case .submit, .output, .encode, .textBatch, .generate, .tokenBatch, .record, .recordAck: nil
+        case .submit, .output, .encode, .textBatch, .generate, .tokenBatch, .record, .recordAck,
+            .claim, .claimAnswer:
+            nil
         }
     }
 }

@@ -145,9 +145,12 @@ extension DialSide {
         links[index].attempt = attempts
         links[index].lastHello = time
         links[index].phase = .greeting(since: time)
-        let hello = Hello(
-            role: role, epoch: epoch, attempt: attempts, slots: slots, contextLength: contextLength, model: model,
+        var hello = Hello(
+            role: role, minimumVersion: key.isEmpty ? ProtocolVersion.minimum : 2, epoch: epoch, attempt: attempts,
+            slots: slots, contextLength: contextLength, model: model,
             name: name)
+        hello.key = key
+        hello.longestToken = longestToken
         actions.append(.control(link: links[index].id, session: 0, .hello(hello)))
     }
 

@@ -4,7 +4,7 @@ public import Wire
 /// their works, and lets unused credit follow demand.
 ///
 /// A plain value without socket, clock or thread, used like `Dispatcher`: after every call take actions from `next()`
-/// until nil; number each frame by `nextSequence(on:session:)` just before it is sent; pass each incoming frame to
+/// until nil; number each frame by `nextStamp(on:session:)` just before it is sent; pass each incoming frame to
 /// `received` (control) or `accepts` (all others) first.
 ///
 /// The sum of works held and credit outstanding over all links never exceeds the slots (except after the slots were
@@ -59,6 +59,10 @@ public struct DialSide: Sendable {
     public let model: String
     public let contextLength: UInt32
     public let settings: LineSettings
+    /// A client's API key. With one the hello is of version 2, and stations of version 1 refuse it.
+    public var key = ""
+    /// Bytes of the longest token of the vocabulary, told in the hello; 0 where it is not known.
+    public var longestToken: UInt32 = 0
     /// Works that can be held at once.
     public internal(set) var slots: UInt32
     /// Works that take a slot.
@@ -122,11 +126,17 @@ public struct DialSide: Sendable {
         }
     }
 
-    /// The number for the next frame on this link, which must be sent at once; 0 when the session is not current.
-    public mutating func nextSequence(on link: UInt32, session: UInt32) -> UInt64 {
-        guard let index = index(of: link), links[index].isUp, links[index].session == session else { return 0 }
+    /// Number and version of the next frame on this link, which must be sent at once.
+    public mutating func nextStamp(on link: UInt32, session: UInt32) -> FrameStamp {
+        guard let index = index(of: link), links[index].isUp, links[index].session == session else { return .none }
         links[index].outgoing += 1
-        return links[index].outgoing
+        return FrameStamp(sequence: links[index].outgoing, version: links[index].version)
+    }
+
+    /// The protocol version of a link's session; the lowest while there is none.
+    public func version(of link: UInt32) -> UInt8 {
+        guard let index = index(of: link), links[index].isUp else { return ProtocolVersion.minimum }
+        return links[index].version
     }
 
     /// Whether a hello is due on a link, or may have to be repeated.

@@ -63,7 +63,14 @@ extension Dispatcher {
         end(index, .protocolViolation, reset: true)
     }
 
-    private mutating func refuse(_ peer: UInt64, _ status: Status) {
+    /// Ends the session of a peer, and tells it why; nothing when it has none.
+    public mutating func dismiss(_ peer: UInt64, _ status: Status) {
+        guard let index = indexByPeer[peer] else { return }
+        end(index, status, reset: true)
+    }
+
+    /// Refuses a hello that the owner does not admit.
+    public mutating func refuse(_ peer: UInt64, _ status: Status) {
         counters.refusals += 1
         actions.append(.control(peer: peer, session: 0, .reset(Reset(status: status))))
     }
@@ -94,16 +101,17 @@ extension Dispatcher {
         let info = PeerInfo(
             session: SessionRef(peer: peer, session: number, index: index), role: hello.role, version: version,
             epoch: hello.epoch, slots: hello.slots, contextLength: hello.contextLength, model: hello.model,
-            name: hello.name)
+            name: hello.name, longestToken: hello.longestToken, key: hello.key)
         let state = PeerState(info: info, modelIndex: model, attempt: hello.attempt, now: now)
         if index == peers.count { peers.append(state) } else { peers[index] = state }
         indexByPeer[peer] = index
         counters.sessions += 1
         demandChanged = true
-        let welcome = Welcome(
+        var welcome = Welcome(
             role: role, version: version, epoch: epoch, session: number, window: settings.trayWindow,
             heartbeatMilliseconds: Self.milliseconds(settings.heartbeatInterval),
             timeoutMilliseconds: Self.milliseconds(settings.silenceLimit), model: self.model, name: name)
+        welcome.outputWindow = outputWindow
         queue(.welcome(welcome), to: index)
         actions.append(.peerUp(info))
     }
@@ -121,6 +129,8 @@ extension Dispatcher {
             demandChanged = true
             queue(.goodbyeAck, to: index)
             acknowledgeTrays(index)
+        case .trayAck(let count) where !usesLeases && peers[index].info.version >= 2:
+            actions.append(.traysRead(peers[index].info.session, through: count.value))
         case .probeReply(let count):
             actions.append(.probeReply(peer: peers[index].info.session.peer, number: count.value))
         default: violate(index)
@@ -133,6 +143,10 @@ extension Dispatcher {
         peers[index].stepAge = reply.stepAge
         peers[index].clock.add(
             sent: reply.originAt, receivedByPeer: reply.receivedAt, answeredByPeer: header.sentAt, received: now)
+        if let read = peers[index].heartbeats.firstIndex(where: { $0.sentAt == reply.originAt }) {
+            actions.append(.framesRead(peers[index].info.session, through: peers[index].heartbeats[read].sequence))
+            peers[index].heartbeats.removeSubrange(...read)
+        }
         if let limit = settings.stepAgeLimit, reply.held > 0, reply.stepAge > limit {
             counters.hungEngines += 1
             end(index, .timedOut, reset: true)

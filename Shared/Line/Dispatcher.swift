@@ -7,7 +7,7 @@ public import Wire
 /// done, in order. After every call, or at the latest before the process blocks, take actions until `next()` is nil.
 ///
 /// Works are keys that the caller chooses, each unique while it waits or is leased. Peers are ZeroMQ routing ids. Every
-/// frame sent in a session is numbered by `nextSequence(to:session:)`, asked for just before it is sent; each incoming
+/// frame sent in a session is numbered by `nextStamp(to:session:)`, asked for just before it is sent; each incoming
 /// frame is passed to `received` (control) or `accepts` (all others) before anything else is done with it.
 public struct Dispatcher: Sendable {
     /// Something for the owner to do.
@@ -24,6 +24,10 @@ public struct Dispatcher: Sendable {
         case peerDown(PeerInfo, Status)
         /// The probe of this number came back.
         case probeReply(peer: UInt64, number: UInt64)
+        /// On a link without leases: the peer has read all frames up to this number of its session.
+        case framesRead(SessionRef, through: UInt64)
+        /// On a link without leases: the peer says how many trays of its session it has read.
+        case traysRead(SessionRef, through: UInt64)
     }
 
     /// What became of a submitted work.
@@ -62,6 +66,8 @@ public struct Dispatcher: Sendable {
     public let name: String
     /// Told to those that dial, in the welcome; see `Welcome.model`.
     public var model = ""
+    /// Told to clients, in the welcome; see `Welcome.outputWindow`.
+    public var outputWindow: UInt32 = 0
     public let settings: LineSettings
     public private(set) var isDraining = false
     public internal(set) var counters = LineCounters()
@@ -103,7 +109,7 @@ public struct Dispatcher: Sendable {
             if actions.isEmpty { stateDemand() }
             guard let action = actions.popFirst() else { return nil }
             switch action {
-            case .control(_, _, .reset), .lost, .peerUp, .peerDown, .probeReply: return action
+            case .control(_, _, .reset), .lost, .peerUp, .peerDown, .probeReply, .framesRead, .traysRead: return action
             case .control(let peer, let session, _):
                 if let index = indexByPeer[peer], peers[index].info.session.session == session { return action }
             case .dispatch(_, let reference, _):
@@ -112,12 +118,30 @@ public struct Dispatcher: Sendable {
         }
     }
 
-    /// The number for the next frame to this peer, which must be sent at once; 0 when the session is not current.
-    public mutating func nextSequence(to peer: UInt64, session: UInt32) -> UInt64 {
-        guard let index = indexByPeer[peer], peers[index].info.session.session == session else { return 0 }
+    /// Number and version of the next frame to this peer, which must be sent at once.
+    public mutating func nextStamp(to peer: UInt64, session: UInt32) -> FrameStamp {
+        guard let index = indexByPeer[peer], peers[index].info.session.session == session else { return .none }
         peers[index].outgoing += 1
-        return peers[index].outgoing
+        return FrameStamp(sequence: peers[index].outgoing, version: peers[index].info.version)
     }
+
+    /// The protocol version of a session; the lowest when it is not current.
+    public func version(of session: SessionRef) -> UInt8 {
+        index(of: session).map { peers[$0].info.version } ?? ProtocolVersion.minimum
+    }
+
+    /// Number of the last frame that was sent in a session; 0 when it is not current.
+    public func lastSequence(in session: SessionRef) -> UInt64 { index(of: session).map { peers[$0].outgoing } ?? 0 }
+
+    /// A heartbeat went out with this number and time: its answer will show what was read before it.
+    public mutating func heartbeatSent(to peer: UInt64, sequence: UInt64, sentAt: LinkTime) {
+        guard let index = indexByPeer[peer], !usesLeases else { return }
+        if peers[index].heartbeats.count >= Self.heartbeatsKept { peers[index].heartbeats.removeFirst() }
+        peers[index].heartbeats.append(PeerState.SentHeartbeat(sequence: sequence, sentAt: sentAt))
+    }
+
+    /// Heartbeats whose answer may still come, of one peer.
+    private static var heartbeatsKept: Int { 32 }
 
     // MARK: Reads
 

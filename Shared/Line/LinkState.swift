@@ -26,6 +26,8 @@ struct LinkState: Sendable {
     var unansweredHellos = 0
 
     var session: UInt32 = 0
+    /// The protocol version of the session.
+    var version = ProtocolVersion.minimum
     var incoming = SequenceCheck()
     var outgoing: UInt64 = 0
     var lastHeard: LinkTime = 0
@@ -64,6 +66,7 @@ struct LinkState: Sendable {
         phase = .up
         unansweredHellos = 0
         session = welcome.session
+        version = welcome.version
         incoming = SequenceCheck(last: header.sequence)
         outgoing = 0
         lastHeard = now

@@ -15,6 +15,20 @@ public struct PeerInfo: Equatable, Sendable {
     /// Empty where it does not apply.
     public var model: String
     public var name: String
+    /// Bytes of the longest token of its vocabulary; 0 where it is not known.
+    public var longestToken: UInt32 = 0
+    /// A client's API key; empty where it gave none.
+    public var key = ""
+}
+
+/// What stands in the header of a frame that is to be sent at once.
+public struct FrameStamp: Equatable, Sendable {
+    /// 0 when the session is not current.
+    public var sequence: UInt64
+    /// The session's protocol version; 1 where there is none, which everybody reads.
+    public var version: UInt8
+
+    static let none = FrameStamp(sequence: 0, version: ProtocolVersion.minimum)
 }
 
 /// How a station below stands at the moment.

@@ -24,6 +24,14 @@ struct PeerState: Sendable {
     var free: UInt32 = 0
     var stepAge: UInt64 = 0
     var clock = ClockOffset()
+    /// The last heartbeats that went out, the newest last.
+    var heartbeats: [SentHeartbeat] = []
+
+    /// A heartbeat on its way: its answer shows that all frames up to it were read.
+    struct SentHeartbeat: Sendable {
+        var sequence: UInt64
+        var sentAt: LinkTime
+    }
 
     init(info: PeerInfo, modelIndex: Int, attempt: UInt32, now: LinkTime) {
         self.info = info

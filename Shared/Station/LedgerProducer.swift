@@ -151,7 +151,7 @@ public final class LedgerProducer {
             while let link, next <= spool.last, next - spool.acknowledged <= Self.window,
                 let batch = try spool.unacknowledged(from: next, limit: Self.batch)
             {
-                batch.encode(into: &frame, session: session)
+                batch.encode(into: &frame, session: session, version: links.side.version(of: link))
                 guard links.send(&frame, on: link, session: session) == .sent else {
                     self.link = nil
                     break

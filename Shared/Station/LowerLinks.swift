@@ -121,8 +121,10 @@ public final class LowerLinks {
         while let action = side.next() {
             switch action {
             case .control(let link, let session, let frame):
-                let sequence = side.nextSequence(on: link, session: session)
-                frame.encode(into: &control, session: session, sequence: sequence, sentAt: MonotonicClock.now())
+                let stamp = side.nextStamp(on: link, session: session)
+                frame.encode(
+                    into: &control, session: session, sequence: stamp.sequence, sentAt: MonotonicClock.now(),
+                    version: stamp.version)
                 guard let outcome = links[link]?.send(control.bytes.span), outcome != .sent else { continue }
                 counters.unsent += 1
                 if case .reset = frame { continue }
@@ -138,9 +140,10 @@ public final class LowerLinks {
     /// Numbers and stamps an encoded frame and sends it; when that fails, the link's session ends.
     @discardableResult
     public func send(_ frame: inout FrameBuffer, on link: UInt32, session: UInt32) -> SendOutcome {
-        let sequence = side.nextSequence(on: link, session: session)
-        guard sequence > 0, let dealer = links[link] else { return .unreachable }
-        frame.stamp(sequence: sequence, sentAt: MonotonicClock.now())
+        let stamp = side.nextStamp(on: link, session: session)
+        guard stamp.sequence > 0, let dealer = links[link] else { return .unreachable }
+        frame.stamp(sequence: stamp.sequence, sentAt: MonotonicClock.now())
+        frame.stamp(version: stamp.version)
         let outcome = dealer.send(frame.bytes.span)
         if outcome != .sent {
             counters.unsent += 1

@@ -7,7 +7,7 @@ public protocol RowBatch {
     /// The tray's number in its session.
     var tray: UInt64 { get set }
     /// Writes the frame that the station above takes.
-    func write(into frame: inout FrameBuffer, session: UInt32)
+    func write(into frame: inout FrameBuffer, session: UInt32, version: UInt8)
     /// Empties it and keeps its memory.
     mutating func clear()
 }
@@ -109,7 +109,7 @@ extension LowerLinks {
         while !tray.isEmpty, let number = side.trayToSend(on: tray.link) {
             tray.fill(&batch, sentAt: MonotonicClock.now())
             batch.tray = number
-            batch.write(into: &frame, session: tray.session)
+            batch.write(into: &frame, session: tray.session, version: side.version(of: tray.link))
             send(&frame, on: tray.link, session: tray.session)
             for work in tray.ended { side.ended(work) }
         }
@@ -117,7 +117,9 @@ extension LowerLinks {
 }
 
 extension TokenBatch: RowBatch {
-    public func write(into frame: inout FrameBuffer, session: UInt32) { encode(into: &frame, session: session) }
+    public func write(into frame: inout FrameBuffer, session: UInt32, version: UInt8) {
+        encode(into: &frame, session: session, version: version)
+    }
 
     public mutating func clear() {
         rows.removeAll(keepingCapacity: true)
@@ -127,8 +129,8 @@ extension TokenBatch: RowBatch {
 }
 
 extension TextBatch: RowBatch {
-    public func write(into frame: inout FrameBuffer, session: UInt32) {
-        encode(kind: .textBatch, into: &frame, session: session)
+    public func write(into frame: inout FrameBuffer, session: UInt32, version: UInt8) {
+        encode(kind: .textBatch, into: &frame, session: session, version: version)
     }
 
     public mutating func clear() {

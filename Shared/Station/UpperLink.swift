@@ -18,6 +18,8 @@ public final class UpperLink {
     }
 
     public var dispatcher: Dispatcher
+    /// Asked before a hello goes to the dispatcher: nil admits the peer, a status refuses it.
+    public var admits: (_ hello: Hello) -> Status? = { _ in nil }
     /// Where it is bound, with the actual port.
     public let endpoint: Endpoint
     private var counted = Counters()
@@ -67,6 +69,10 @@ public final class UpperLink {
                 if header.kind != .cancel,
                     let frame = try ControlFrame.decode(routed.message.bytes, header: header)
                 {
+                    if case .hello(let hello) = frame, let refusal = admits(hello) {
+                        dispatcher.refuse(routed.peer.raw, refusal)
+                        continue
+                    }
                     dispatcher.received(frame, from: routed.peer.raw, header: header, now: now)
                 } else if let session = dispatcher.accepts(header, from: routed.peer.raw, now: now) {
                     try onWork(header, routed.message.bytes, session, now)
@@ -85,10 +91,17 @@ public final class UpperLink {
                 body(action)
                 continue
             }
-            let sequence = dispatcher.nextSequence(to: peer, session: session)
-            frame.encode(into: &control, session: session, sequence: sequence, sentAt: MonotonicClock.now())
+            let stamp = dispatcher.nextStamp(to: peer, session: session)
+            let now = MonotonicClock.now()
+            frame.encode(
+                into: &control, session: session, sequence: stamp.sequence, sentAt: now, version: stamp.version)
             let outcome = socket.send(control.bytes.span, to: PeerID(raw: peer))
-            guard outcome != .sent else { continue }
+            guard outcome != .sent else {
+                if case .heartbeat = frame {
+                    dispatcher.heartbeatSent(to: peer, sequence: stamp.sequence, sentAt: now)
+                }
+                continue
+            }
             count(outcome)
             // A reset for someone who is gone, or was never there, needs no second one.
             if case .reset = frame { continue }
@@ -99,9 +112,10 @@ public final class UpperLink {
     /// Numbers and stamps an encoded frame and sends it; when that fails, the peer's session ends.
     @discardableResult
     public func send(_ frame: inout FrameBuffer, to session: SessionRef) -> SendOutcome {
-        let sequence = dispatcher.nextSequence(to: session.peer, session: session.session)
-        guard sequence > 0 else { return .unreachable }
-        frame.stamp(sequence: sequence, sentAt: MonotonicClock.now())
+        let stamp = dispatcher.nextStamp(to: session.peer, session: session.session)
+        guard stamp.sequence > 0 else { return .unreachable }
+        frame.stamp(sequence: stamp.sequence, sentAt: MonotonicClock.now())
+        frame.stamp(version: stamp.version)
         let outcome = socket.send(frame.bytes.span, to: PeerID(raw: session.peer))
         if outcome != .sent {
             count(outcome)

@@ -2,7 +2,8 @@ extension Hello {
     /// Writes the frame. Names over `WireLimits.nameBytes` are the operator's to avoid: the receiver refuses them.
     public func encode(into buffer: inout FrameBuffer, session: UInt32 = 0, sequence: UInt64 = 0, sentAt: UInt64 = 0) {
         var header = FrameKind.hello.header(session: session, sequence: sequence, sentAt: sentAt)
-        header.version = min(max(minimumVersion, ProtocolVersion.minimum), ProtocolVersion.current)
+        header.version = Self.headerVersion(minimumVersion)
+        let carriesKey = header.version >= 2
         buffer.begin(header) { raw in
             raw.put(role.rawValue, at: 32)
             raw.put(minimumVersion, at: 33)
@@ -11,21 +12,36 @@ extension Hello {
             raw.put(epoch, at: 40)
             raw.put(slots, at: 48)
             raw.put(contextLength, at: 52)
+            raw.put(longestToken, at: 56)
         }
         buffer.append(model)
         buffer.append(name)
+        if carriesKey { buffer.append(key) }
         buffer.finish()
+    }
+
+    /// The version of a hello's own frame.
+    private static func headerVersion(_ minimum: UInt8) -> UInt8 {
+        min(max(minimum, ProtocolVersion.minimum), ProtocolVersion.current)
     }
 
     public init(decoding frame: Span<UInt8>, header: FrameHeader) throws(WireError) {
         var reader = try FrameReader(frame, header, .hello)
+        guard header.version == Self.headerVersion(frame[33]) else {
+            throw WireError(.inconsistent, offset: 33, needed: UInt64(header.version), found: UInt64(frame[33]))
+        }
         self.init(
             role: try frame.value(at: 32), minimumVersion: frame[33], maximumVersion: frame[34],
             epoch: frame.u64(at: 40), attempt: frame.u32(at: 36), slots: frame.u32(at: 48),
             contextLength: frame.u32(at: 52))
         try frame.reserved(at: 35, count: 1)
+        if header.blockLength >= 32 {
+            longestToken = frame.u32(at: 56)
+            try frame.reserved(at: 60, count: 4)
+        }
         try reader.string(frame, into: &model)
         try reader.string(frame, into: &name)
+        if header.version >= 2 { try reader.string(frame, into: &key) }
         try reader.finish()
     }
 }
@@ -41,6 +57,7 @@ extension Welcome {
             raw.put(epoch, at: 40)
             raw.put(heartbeatMilliseconds, at: 48)
             raw.put(timeoutMilliseconds, at: 52)
+            raw.put(outputWindow, at: 56)
         }
         buffer.append(model)
         buffer.append(name)
@@ -53,6 +70,10 @@ extension Welcome {
             role: try frame.value(at: 32), version: frame[33], epoch: frame.u64(at: 40), session: frame.u32(at: 36),
             window: frame.u16(at: 34), heartbeatMilliseconds: frame.u32(at: 48),
             timeoutMilliseconds: frame.u32(at: 52))
+        if header.blockLength >= 32 {
+            outputWindow = frame.u32(at: 56)
+            try frame.reserved(at: 60, count: 4)
+        }
         try reader.string(frame, into: &model)
         try reader.string(frame, into: &name)
         try reader.finish()
@@ -60,16 +81,22 @@ extension Welcome {
 }
 
 extension Reset {
-    public func encode(into buffer: inout FrameBuffer, session: UInt32, sequence: UInt64 = 0, sentAt: UInt64 = 0) {
-        buffer.begin(FrameKind.reset.header(session: session, sequence: sequence, sentAt: sentAt)) { raw in
-            raw.put(status.rawValue, at: 32)
+    /// Writes the frame.
+    /// - Parameter version: The peer's; 1 where it is not known, which everybody reads.
+    public func encode(
+        into buffer: inout FrameBuffer, session: UInt32, sequence: UInt64 = 0, sentAt: UInt64 = 0,
+        version: UInt8 = ProtocolVersion.current
+    ) {
+        let header = FrameKind.reset.header(session: session, sequence: sequence, sentAt: sentAt, version: version)
+        buffer.begin(header) { raw in
+            raw.put(status.written(in: version).rawValue, at: 32)
         }
         buffer.finish()
     }
 
     public init(decoding frame: Span<UInt8>, header: FrameHeader) throws(WireError) {
         let reader = try FrameReader(frame, header, .reset)
-        self.init(status: try frame.value(at: 32))
+        self.init(status: try frame.status(at: 32, version: header.version))
         try frame.reserved(at: 34, count: 6)
         try reader.finish()
     }

@@ -15,6 +15,11 @@ public struct Hello: Equatable, Sendable {
     public var model: String
     /// A name for operators, UTF-8.
     public var name: String
+    /// Bytes of the longest token of the vocabulary, so that a prompt that cannot fit is known before it is tokenized;
+    /// 0 where it is not known.
+    public var longestToken: UInt32 = 0
+    /// A client's API key. Carried where the lowest version that the sender speaks is 2 or later.
+    public var key = ""
 
     public init(
         role: StationRole, minimumVersion: UInt8 = ProtocolVersion.minimum,
@@ -50,6 +55,8 @@ public struct Welcome: Equatable, Sendable {
     /// The model served by the line below, where known (for clients); else empty.
     public var model: String
     public var name: String
+    /// Client door: bytes of `output` that go out before the client must show that it read; 0 elsewhere.
+    public var outputWindow: UInt32 = 0
 
     public init(
         role: StationRole, version: UInt8 = ProtocolVersion.current, epoch: UInt64, session: UInt32, window: UInt16,
@@ -112,7 +119,7 @@ public struct HeartbeatReply: Equatable, Sendable {
 /// A cumulative count, the whole content of several control frames:
 /// `credit` (requests of this session that may be sent), `recall` (the limit asked for), `recallAck` (the limit that
 /// holds), `demand` (requests waiting), `trayAck` (trays taken), `probe` and `probeReply` (the probe's number),
-/// `recordAck` (records on disk).
+/// `recordAck` (records on disk). From a client, `trayAck` counts the `output` trays that it has read.
 public struct Count: Equatable, Sendable {
     public var value: UInt64
 

@@ -27,6 +27,13 @@ public struct FrameBuffer: Sendable {
         raw.put(sentAt, at: 24)
     }
 
+    /// Overwrites the version in the frame that stands here: for kinds that are the same in all versions, when the
+    /// session's is known later than the frame's content. Does nothing while there is none.
+    public mutating func stamp(version: UInt8) {
+        guard bytes.count >= FrameHeader.size else { return }
+        bytes[2] = version
+    }
+
     /// Writes the header and the zeroed fixed block of a new frame; `fill` stores the block's fields at the block's
     /// offsets plus `FrameHeader.size`. The body length is set by `finish()`.
     @inline(__always)
@@ -105,6 +112,16 @@ public struct FrameBuffer: Sendable {
         append(count: tokens.count)
         append(byteCount: 4 * tokens.count) { raw in
             raw.put(tokens.span)
+        }
+    }
+
+    mutating func append(_ biases: [LogitBias]) {
+        append(count: biases.count)
+        append(byteCount: biases.count * LogitBias.size) { raw in
+            for (index, bias) in biases.enumerated() {
+                raw.put(bias.token, at: index * LogitBias.size)
+                raw.put(bias.bias, at: index * LogitBias.size + 4)
+            }
         }
     }
 

@@ -49,6 +49,9 @@ extension FrameHeader {
         guard Int(blockLength) <= Int(bodyLength) else {
             throw WireError(.truncated, offset: 6, needed: Int(blockLength), found: Int(bodyLength))
         }
+        guard version >= kind.firstVersion else {
+            throw WireError(.unknownKind, offset: 3, needed: UInt64(kind.firstVersion), found: UInt64(head[3]))
+        }
         guard kind.hasVariableParts || Int(blockLength) == Int(bodyLength) else {
             throw WireError(
                 .trailingBytes, offset: size + Int(blockLength), needed: 0, found: Int(bodyLength) - Int(blockLength))
@@ -76,13 +79,35 @@ extension FrameKind {
         case .generate: 88
         case .output, .textBatch, .tokenBatch: 16
         case .record: 16
+        case .claim: 64
+        case .claimAnswer: 40
+        }
+    }
+
+    /// Length of the fixed block that is written in a version. A block that grew without needing a version is written
+    /// in full in each.
+    func blockLength(in version: UInt8) -> Int {
+        switch self {
+        case .hello, .welcome: 32
+        case .submit where version >= 2: 96
+        case .encode where version >= 2: 104
+        case .generate where version >= 2: 104
+        default: minimumBlockLength
+        }
+    }
+
+    /// The version that brought it.
+    var firstVersion: UInt8 {
+        switch self {
+        case .claim, .claimAnswer: 2
+        default: 1
         }
     }
 
     /// Whether parts may follow the fixed block.
     var hasVariableParts: Bool {
         switch self {
-        case .hello, .welcome, .submit, .encode, .generate, .output, .textBatch, .tokenBatch, .record: true
+        case .hello, .welcome, .submit, .encode, .generate, .output, .textBatch, .tokenBatch, .record, .claim: true
         default: false
         }
     }
@@ -94,10 +119,13 @@ extension FrameKind {
         }
     }
 
-    /// The header that an encoder of this version writes.
-    func header(session: UInt32, sequence: UInt64, sentAt: UInt64, flags: FrameFlags = []) -> FrameHeader {
+    /// The header that an encoder writes in a version.
+    func header(
+        session: UInt32, sequence: UInt64, sentAt: UInt64, flags: FrameFlags = [],
+        version: UInt8 = ProtocolVersion.current
+    ) -> FrameHeader {
         FrameHeader(
-            kind: self, flags: flags, blockLength: UInt16(minimumBlockLength), session: session, sequence: sequence,
-            sentAt: sentAt)
+            version: version, kind: self, flags: flags, blockLength: UInt16(blockLength(in: version)),
+            session: session, sequence: sequence, sentAt: sentAt)
     }
 }

@@ -44,7 +44,7 @@ public struct FrameFlags: OptionSet, Equatable, Sendable {
 /// Versions of the protocol.
 public enum ProtocolVersion {
     public static let minimum: UInt8 = 1
-    public static let current: UInt8 = 1
+    public static let current: UInt8 = 2
 
     /// The version that two peers speak: the lower of both maxima, or nil when their ranges do not meet.
     public static func negotiate(minimum: UInt8, maximum: UInt8) -> UInt8? {
@@ -75,4 +75,12 @@ public enum WireLimits {
     public static let hopRecords = 65_535
     /// Events in one record frame.
     public static let events = 4096
+    /// Token ids that end a request's answer.
+    public static let stopTokens = 128
+    /// Tokens whose logits a request may shift.
+    public static let logitBiases = 1024
+    /// Bytes of the JSON object with a chat template's arguments.
+    public static let templateArgumentBytes = 64 << 10
+    /// Bytes of a request's label.
+    public static let labelBytes = 256
 }

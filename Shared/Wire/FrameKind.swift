@@ -22,7 +22,7 @@ public enum FrameKind: UInt8, Sendable, CaseIterable {
     case goodbye = 10
     /// Above → below: nothing sent after this.
     case goodbyeAck = 11
-    /// Above → below: cumulative number of trays that I took.
+    /// Above → below: cumulative number of trays that I took. From version 2 on a client says it too, of `output`.
     case trayAck = 12
     /// Above → below: end this request.
     case cancel = 13
@@ -48,4 +48,8 @@ public enum FrameKind: UInt8, Sendable, CaseIterable {
     case record = 48
     /// Accounting → producer: events up to here are on disk.
     case recordAck = 49
+    /// Ingest → accounting: whose request is this idempotency key?
+    case claim = 50
+    /// Accounting → ingest: whose it is.
+    case claimAnswer = 51
 }

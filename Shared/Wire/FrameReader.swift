@@ -113,6 +113,16 @@ struct FrameReader {
         bytes.copyBytes(of: frame.extracting(start..<(start + count)))
     }
 
+    mutating func biases(_ frame: Span<UInt8>, into biases: inout [LogitBias]) throws(WireError) {
+        let count = try count(frame, stride: LogitBias.size, limit: WireLimits.logitBiases)
+        biases.removeAll(keepingCapacity: true)
+        for _ in 0..<count {
+            let base = try take(LogitBias.size)
+            let entry = frame.extracting(base..<(base + LogitBias.size))
+            biases.append(LogitBias(token: entry.u32(at: 0), bias: entry.f32(at: 4)))
+        }
+    }
+
     /// Reads the hop records, which are there when the flag is set and are then one at least.
     mutating func hops(_ frame: Span<UInt8>, _ header: FrameHeader, into hops: inout [HopRecord]) throws(WireError) {
         hops.removeAll(keepingCapacity: true)
@@ -151,6 +161,11 @@ extension Array where Element: FixedWidthInteger & BitwiseCopyable {
         var raw = MutableRawSpan(_elements: &elements)
         raw.put(run)
     }
+}
+
+extension LogitBias {
+    /// Encoded size in bytes.
+    static let size = 8
 }
 
 extension HopRecord {
@@ -219,6 +234,25 @@ extension Span<UInt8> {
             throw WireError(.invalidValue, offset: base + offset, found: UInt64(raw))
         }
         return value
+    }
+
+    /// A status that the frame's version knows.
+    @inline(__always)
+    func status(at offset: Int, from base: Int = 0, version: UInt8) throws(WireError) -> Status {
+        let status: Status = try value(at: offset, from: base)
+        guard status.written(in: version) == status else {
+            throw WireError(.invalidValue, offset: base + offset, found: UInt64(status.rawValue))
+        }
+        return status
+    }
+
+    /// A form of prompt that the frame's version knows.
+    func form(at offset: Int, version: UInt8) throws(WireError) -> PromptForm {
+        let form: PromptForm = try value(at: offset)
+        guard version >= 2 || form != .messages else {
+            throw WireError(.invalidValue, offset: offset, found: UInt64(form.rawValue))
+        }
+        return form
     }
 
     /// Reserved bytes are 0.

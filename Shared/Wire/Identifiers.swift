@@ -15,7 +15,7 @@ public struct RequestID: Hashable, Sendable {
         low = 1 << 63 | generator.next() >> 2
     }
 
-    /// "No id given": ingest makes one.
+    /// No request.
     public static let none = RequestID(high: 0, low: 0)
 }
 
@@ -82,7 +82,7 @@ public enum Status: UInt16, Sendable, CaseIterable {
     case engineFailed = 7
     /// The answer's digest is not this prompt's (HTTP 500).
     case digestMismatch = 8
-    /// A request of this id is in the works or done already (HTTP 409).
+    /// A request under this idempotency key is in the works or done already, or a handle is in use (HTTP 409).
     case conflict = 9
     /// Session unknown.
     case unknownSession = 10
@@ -98,4 +98,24 @@ public enum Status: UInt16, Sendable, CaseIterable {
     case draining = 15
     /// A newer session of the same peer took over.
     case superseded = 16
+    /// The client's time for the request is over (HTTP 504). From version 2 on, as all that follow.
+    case deadlineExceeded = 17
+    /// The idempotency key was used with another request body (HTTP 422).
+    case keyMismatch = 18
+    /// The key may not do this (HTTP 403).
+    case forbidden = 19
+    /// The key's requests or tokens a minute are used up (HTTP 429).
+    case rateLimited = 20
+
+    /// What a peer of this version knows in its place.
+    public func written(in version: UInt8) -> Status {
+        guard version < 2 else { return self }
+        switch self {
+        case .deadlineExceeded: return .timedOut
+        case .keyMismatch: return .conflict
+        case .forbidden: return .unauthenticated
+        case .rateLimited: return .busy
+        default: return self
+        }
+    }
 }

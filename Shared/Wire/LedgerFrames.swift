@@ -43,6 +43,8 @@ public struct LedgerEvent: Equatable, Sendable {
     public var model: String
     /// The worker's name for attempts, else the producer's.
     public var worker: String
+    /// What the client calls the request; in `reserve`, else empty. From version 2 on.
+    public var label = ""
 
     public init(
         kind: EventKind, requestID: RequestID, ingestAttempt: UInt16 = 0, tokenizerAttempt: UInt16 = 0,
@@ -82,5 +84,81 @@ public struct RecordBatch: Equatable, Sendable {
     public init(first: UInt64, events: [LedgerEvent]) {
         self.first = first
         self.events = events
+    }
+}
+
+/// Ingest → accounting: asks for an idempotency key before work starts. The first request of a tenant that asks has it.
+/// From version 2 on.
+public struct Claim: Equatable, Sendable {
+    /// The asker's number for it; the answer returns it.
+    public var number: UInt64
+    /// The request that is to have the key.
+    public var requestID: RequestID
+    /// SHA-256 of what the request asks for.
+    public var bodyDigest: BodyDigest
+    public var tenant: String
+    public var key: String
+
+    public init(number: UInt64, requestID: RequestID, bodyDigest: BodyDigest, tenant: String, key: String) {
+        self.number = number
+        self.requestID = requestID
+        self.bodyDigest = bodyDigest
+        self.tenant = tenant
+        self.key = key
+    }
+}
+
+/// 256 bits of a request body's SHA-256, as four little-endian words.
+public struct BodyDigest: Hashable, Sendable {
+    public var words: (UInt64, UInt64, UInt64, UInt64)
+
+    public init(_ first: UInt64, _ second: UInt64, _ third: UInt64, _ fourth: UInt64) {
+        words = (first, second, third, fourth)
+    }
+
+    public static func == (left: BodyDigest, right: BodyDigest) -> Bool { left.words == right.words }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(words.0)
+        hasher.combine(words.1)
+        hasher.combine(words.2)
+        hasher.combine(words.3)
+    }
+}
+
+/// What became of a claim.
+public enum ClaimOutcome: UInt8, Sendable, CaseIterable {
+    /// The key is the asker's: work may start.
+    case granted = 1
+    /// Another request has it and is in the works.
+    case running = 2
+    /// Another request has it and has ended with an answer.
+    case ended = 3
+    /// The key was used with another body.
+    case otherBody = 4
+    /// The claim cannot be decided now.
+    case refused = 5
+}
+
+/// Accounting → ingest. From version 2 on.
+public struct ClaimAnswer: Equatable, Sendable {
+    public var number: UInt64
+    /// The request that has the key.
+    public var requestID: RequestID
+    public var outcome: ClaimOutcome
+    /// How that request ended, for `ended`.
+    public var finish: FinishReason
+    /// What its client got of it.
+    public var deliveredTokens: UInt32
+
+    public init(
+        number: UInt64, requestID: RequestID, outcome: ClaimOutcome, finish: FinishReason = .none,
+        deliveredTokens: UInt32 = 0
+    ) {
+        self.number = number
+        self.requestID = requestID
+        self.outcome = outcome
+        self.finish = finish
+        self.deliveredTokens = deliveredTokens
     }
 }

@@ -56,4 +56,51 @@ public enum PromptForm: UInt8, Sendable, CaseIterable {
     case text = 2
     /// `tokens` are the ids.
     case tokens = 3
+    /// `strings` is one JSON array of message objects, given to the chat template as it is. From version 2 on.
+    case messages = 4
+}
+
+/// A shift of one token's logit before the next token is chosen.
+public struct LogitBias: Equatable, Sendable {
+    public var token: UInt32
+    public var bias: Float
+
+    public init(token: UInt32, bias: Float) {
+        self.token = token
+        self.bias = bias
+    }
+}
+
+/// What a request asks for besides sampling and limits, all the way down to the worker. From version 2 on.
+public struct GenerationOptions: Equatable, Sendable {
+    /// Among a tenant's own requests the lower ones go first.
+    public var priority: Int32 = 0
+    /// Nanoseconds that the client still waits, counted from when the frame is sent; 0: no bound.
+    public var timeLeft: UInt64 = 0
+    /// Ids that end the answer and are not part of its text.
+    public var stopTokens: [UInt32] = []
+    public var logitBias: [LogitBias] = []
+    /// Prefixes are shared between requests of one tenant with the same salt alone.
+    public var cacheSalt = ""
+
+    public init() {}
+
+    /// Whether a station of version 1, which never hears of these, would give another answer, or share what it must
+    /// not.
+    public var needsVersion2: Bool { !stopTokens.isEmpty || !logitBias.isEmpty || !cacheSalt.isEmpty }
+}
+
+/// How the chat template is applied. From version 2 on.
+public struct TemplateOptions: Equatable, Sendable {
+    /// A JSON object whose members the template sees as variables; empty for none.
+    public var arguments = ""
+    /// The last message is the answer's begin: the template leaves it open.
+    public var continuesFinalMessage = false
+    /// The template does not begin the assistant's turn.
+    public var omitsGenerationPrompt = false
+
+    public init() {}
+
+    /// Whether it asks for anything.
+    public var isDefault: Bool { self == TemplateOptions() }
 }

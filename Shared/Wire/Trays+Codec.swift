@@ -1,8 +1,12 @@
 extension TokenBatch {
     /// Writes the frame.
-    public func encode(into buffer: inout FrameBuffer, session: UInt32, sequence: UInt64 = 0, sentAt: UInt64 = 0) {
+    public func encode(
+        into buffer: inout FrameBuffer, session: UInt32, sequence: UInt64 = 0, sentAt: UInt64 = 0,
+        version: UInt8 = ProtocolVersion.current
+    ) {
         let flags: FrameFlags = hops.isEmpty ? [] : .hops
-        let header = FrameKind.tokenBatch.header(session: session, sequence: sequence, sentAt: sentAt, flags: flags)
+        let header = FrameKind.tokenBatch.header(
+            session: session, sequence: sequence, sentAt: sentAt, flags: flags, version: version)
         buffer.begin(header) { raw in
             raw.put(tray, at: 32)
             raw.put(UInt16(TokenRow.size), at: 40)
@@ -18,7 +22,7 @@ extension TokenBatch {
                 raw.put(row.position, at: base + 12)
                 raw.put(row.cachedTokens, at: base + 16)
                 raw.put(row.tokenCount, at: base + 20)
-                raw.put(row.status.rawValue, at: base + 22)
+                raw.put(row.status.written(in: version).rawValue, at: base + 22)
                 raw.put(UInt32(row.finish.rawValue), at: base + 24)
             }
         }
@@ -46,7 +50,7 @@ extension TokenBatch {
             for index in 0..<count {
                 let base = start + index * rowLength
                 let bytes = frame.extracting(base..<(base + TokenRow.size))
-                let end = try bytes.rowEnd(from: base)
+                let end = try bytes.rowEnd(from: base, version: header.version)
                 let row = TokenRow(
                     handle: bytes.u32(at: 8), tokenCount: bytes.u16(at: 20),
                     finish: end.finish, status: end.status,
@@ -65,11 +69,13 @@ extension TokenBatch {
 extension TextBatch {
     /// Writes the frame as `.textBatch` or as `.output`.
     public func encode(
-        kind: FrameKind, into buffer: inout FrameBuffer, session: UInt32, sequence: UInt64 = 0, sentAt: UInt64 = 0
+        kind: FrameKind, into buffer: inout FrameBuffer, session: UInt32, sequence: UInt64 = 0, sentAt: UInt64 = 0,
+        version: UInt8 = ProtocolVersion.current
     ) {
         let kind = kind == .output ? FrameKind.output : .textBatch
         let flags: FrameFlags = hops.isEmpty ? [] : .hops
-        buffer.begin(kind.header(session: session, sequence: sequence, sentAt: sentAt, flags: flags)) { raw in
+        let header = kind.header(session: session, sequence: sequence, sentAt: sentAt, flags: flags, version: version)
+        buffer.begin(header) { raw in
             raw.put(tray, at: 32)
             raw.put(UInt16(TextRow.size), at: 40)
         }
@@ -85,7 +91,7 @@ extension TextBatch {
                 raw.put(row.promptTokens, at: base + 12)
                 raw.put(row.cachedTokens, at: base + 16)
                 raw.put(row.tokenCount, at: base + 20)
-                raw.put(row.status.rawValue, at: base + 22)
+                raw.put(row.status.written(in: version).rawValue, at: base + 22)
                 raw.put(UInt32(row.finish.rawValue), at: base + 24)
             }
         }
@@ -120,7 +126,7 @@ extension TextBatch {
             for index in 0..<count {
                 let base = start + index * rowLength
                 let bytes = frame.extracting(base..<(base + TextRow.size))
-                let end = try bytes.rowEnd(from: base)
+                let end = try bytes.rowEnd(from: base, version: header.version)
                 let row = TextRow(
                     handle: bytes.u32(at: 0), tokenCount: bytes.u16(at: 20),
                     finish: end.finish, status: end.status,
@@ -141,10 +147,12 @@ extension TextBatch {
 extension Span<UInt8> {
     /// Status, finish and reserved bytes, which end a row of either kind. In most rows, which go on, all are 0.
     @inline(__always)
-    fileprivate func rowEnd(from base: Int) throws(WireError) -> (finish: FinishReason, status: Status) {
+    fileprivate func rowEnd(
+        from base: Int, version: UInt8
+    ) throws(WireError) -> (finish: FinishReason, status: Status) {
         if u16(at: 22) == 0, u32(at: 24) == 0 { return (.none, .ok) }
         let finish: FinishReason = try value(at: 24, from: base)
-        let status: Status = try value(at: 22, from: base)
+        let status = try status(at: 22, from: base, version: version)
         try reserved(at: 25, count: 3, from: base)
         return (finish, status)
     }

@@ -6,11 +6,15 @@ extension Submit {
 
     /// Writes the frame, or throws `.overLimit` when the request's texts or tokens are over `WireLimits`.
     public func encode(
-        into buffer: inout FrameBuffer, session: UInt32, sequence: UInt64 = 0, sentAt: UInt64 = 0
+        into buffer: inout FrameBuffer, session: UInt32, sequence: UInt64 = 0, sentAt: UInt64 = 0,
+        version: UInt8 = ProtocolVersion.current
     ) throws(WireError) {
         try check(name: key)
-        try body.check(generated: 0)
-        buffer.begin(FrameKind.submit.header(session: session, sequence: sequence, sentAt: sentAt)) { raw in
+        try check(name: idempotencyKey)
+        try check(label.utf8.count, limit: WireLimits.labelBytes)
+        try body.check(generated: 0, version: version)
+        let header = FrameKind.submit.header(session: session, sequence: sequence, sentAt: sentAt, version: version)
+        buffer.begin(header) { raw in
             raw.put(handle, at: 32)
             raw.put(body.form.rawValue, at: 36)
             raw.put(hasSeed, at: 37)
@@ -18,9 +22,18 @@ extension Submit {
             raw.put(requestID.high, at: 40)
             raw.put(requestID.low, at: 48)
             raw.put(body.sampling, body.limits, wantsHops: body.wantsHops, at: 56)
+            guard version >= 2 else { return }
+            raw.put(body.options.priority, at: 104)
+            raw.put(body.options.timeLeft, at: 112)
+            raw.put(body.template.flags, at: 120)
         }
         buffer.append(key)
         buffer.append(body)
+        if version >= 2 {
+            buffer.append(body.options, template: body.template)
+            buffer.append(label)
+            buffer.append(idempotencyKey)
+        }
         try buffer.finishChecked()
     }
 
@@ -34,7 +47,7 @@ extension Submit {
         var reader = try FrameReader(frame, header, .submit)
         let block = frame.extracting(0..<(FrameHeader.size + 72))
         handle = block.u32(at: 32)
-        body.form = try block.value(at: 36)
+        body.form = try block.form(at: 36, version: header.version)
         hasSeed = try block.bool(at: 37)
         streams = try block.bool(at: 38)
         try block.reserved(at: 39, count: 1)
@@ -42,8 +55,24 @@ extension Submit {
         body.sampling = SamplingParameters(block, at: 56)
         body.limits = try GenerationLimits(block, at: 56)
         body.wantsHops = try block.bool(at: 56 + 45)
+        if header.blockLength >= 96 {
+            body.options.priority = Int32(bitPattern: frame.u32(at: 104))
+            try frame.reserved(at: 108, count: 4)
+            body.options.timeLeft = frame.u64(at: 112)
+            try body.template.read(flags: frame, at: 120)
+        } else {
+            (body.options, body.template) = (GenerationOptions(), TemplateOptions())
+        }
         try reader.string(frame, into: &key)
         try reader.body(frame, into: &body)
+        if header.version >= 2 {
+            try reader.options(frame, into: &body.options, template: &body.template)
+            try reader.string(frame, into: &label, limit: WireLimits.labelBytes)
+            try reader.string(frame, into: &idempotencyKey)
+        } else {
+            body.options.clearParts()
+            (body.template.arguments, label, idempotencyKey) = ("", "", "")
+        }
         try reader.finish()
     }
 }
@@ -56,11 +85,13 @@ extension Encode {
 
     /// Writes the frame, or throws `.overLimit` when the request's texts or tokens are over `WireLimits`.
     public func encode(
-        into buffer: inout FrameBuffer, session: UInt32, sequence: UInt64 = 0, sentAt: UInt64 = 0
+        into buffer: inout FrameBuffer, session: UInt32, sequence: UInt64 = 0, sentAt: UInt64 = 0,
+        version: UInt8 = ProtocolVersion.current
     ) throws(WireError) {
         try check(name: tenant)
-        try body.check(generated: generated.count)
-        buffer.begin(FrameKind.encode.header(session: session, sequence: sequence, sentAt: sentAt)) { raw in
+        try body.check(generated: generated.count, version: version)
+        let header = FrameKind.encode.header(session: session, sequence: sequence, sentAt: sentAt, version: version)
+        buffer.begin(header) { raw in
             raw.put(handle, at: 32)
             raw.put(body.form.rawValue, at: 36)
             raw.put(ingestAttempt, at: 38)
@@ -68,10 +99,15 @@ extension Encode {
             raw.put(requestID.low, at: 48)
             raw.put(deliveredBytes, at: 56)
             raw.put(body.sampling, body.limits, wantsHops: body.wantsHops, at: 64)
+            guard version >= 2 else { return }
+            raw.put(body.options.priority, at: 112)
+            raw.put(body.options.timeLeft, at: 120)
+            raw.put(body.template.flags, at: 128)
         }
         buffer.append(tenant)
         buffer.append(body)
         buffer.append(generated)
+        if version >= 2 { buffer.append(body.options, template: body.template) }
         try buffer.finishChecked()
     }
 
@@ -85,7 +121,7 @@ extension Encode {
         var reader = try FrameReader(frame, header, .encode)
         let block = frame.extracting(0..<(FrameHeader.size + 80))
         handle = block.u32(at: 32)
-        body.form = try block.value(at: 36)
+        body.form = try block.form(at: 36, version: header.version)
         try block.reserved(at: 37, count: 1)
         ingestAttempt = block.u16(at: 38)
         requestID = RequestID(high: block.u64(at: 40), low: block.u64(at: 48))
@@ -93,9 +129,23 @@ extension Encode {
         body.sampling = SamplingParameters(block, at: 64)
         body.limits = try GenerationLimits(block, at: 64)
         body.wantsHops = try block.bool(at: 64 + 45)
+        if header.blockLength >= 104 {
+            body.options.priority = Int32(bitPattern: frame.u32(at: 112))
+            try frame.reserved(at: 116, count: 4)
+            body.options.timeLeft = frame.u64(at: 120)
+            try body.template.read(flags: frame, at: 128)
+        } else {
+            (body.options, body.template) = (GenerationOptions(), TemplateOptions())
+        }
         try reader.string(frame, into: &tenant)
         try reader.body(frame, into: &body)
         try reader.tokens(frame, into: &generated, limit: WireLimits.promptTokens - body.tokens.count)
+        if header.version >= 2 {
+            try reader.options(frame, into: &body.options, template: &body.template)
+        } else {
+            body.options.clearParts()
+            body.template.arguments = ""
+        }
         try reader.finish()
     }
 }
@@ -112,15 +162,18 @@ extension Generate {
     /// Writes the frame, or throws: `.overLimit` when names or tokens are over `WireLimits`, `.inconsistent` when
     /// more tokens are said to be generated than there are.
     public func encode(
-        into buffer: inout FrameBuffer, session: UInt32, sequence: UInt64 = 0, sentAt: UInt64 = 0
+        into buffer: inout FrameBuffer, session: UInt32, sequence: UInt64 = 0, sentAt: UInt64 = 0,
+        version: UInt8 = ProtocolVersion.current
     ) throws(WireError) {
         try check(name: tenant)
         try check(name: model)
         try check(tokens.count, limit: WireLimits.promptTokens)
+        try options.check(version: version)
         guard Int(generatedCount) <= tokens.count else {
             throw WireError(.inconsistent, offset: 64, needed: tokens.count, found: Int(generatedCount))
         }
-        buffer.begin(FrameKind.generate.header(session: session, sequence: sequence, sentAt: sentAt)) { raw in
+        let header = FrameKind.generate.header(session: session, sequence: sequence, sentAt: sentAt, version: version)
+        buffer.begin(header) { raw in
             raw.put(handle, at: 32)
             raw.put(ingestAttempt, at: 36)
             raw.put(tokenizerAttempt, at: 38)
@@ -129,10 +182,14 @@ extension Generate {
             raw.put(digest, at: 56)
             raw.put(generatedCount, at: 64)
             raw.put(sampling, limits, wantsHops: wantsHops, at: 72)
+            guard version >= 2 else { return }
+            raw.put(options.priority, at: 120)
+            raw.put(options.timeLeft, at: 128)
         }
         buffer.append(tenant)
         buffer.append(model)
         buffer.append(tokens)
+        if version >= 2 { buffer.append(options) }
         try buffer.finishChecked()
     }
 
@@ -155,9 +212,17 @@ extension Generate {
         sampling = SamplingParameters(block, at: 72)
         limits = try GenerationLimits(block, at: 72)
         wantsHops = try block.bool(at: 72 + 45)
+        if header.blockLength >= 104 {
+            options.priority = Int32(bitPattern: frame.u32(at: 120))
+            try frame.reserved(at: 124, count: 4)
+            options.timeLeft = frame.u64(at: 128)
+        } else {
+            (options.priority, options.timeLeft) = (0, 0)
+        }
         try reader.string(frame, into: &tenant)
         try reader.string(frame, into: &model)
         try reader.tokens(frame, into: &tokens)
+        if header.version >= 2 { try reader.options(frame, into: &options) } else { options.clearParts() }
         guard Int(generatedCount) <= tokens.count else {
             throw WireError(.inconsistent, offset: 64, needed: tokens.count, found: Int(generatedCount))
         }
@@ -172,13 +237,48 @@ extension RequestBody {
     }
 
     /// Holds the parts against the limits before anything is written.
-    fileprivate func check(generated: Int) throws(WireError) {
+    fileprivate func check(generated: Int, version: UInt8) throws(WireError) {
+        guard version >= 2 || !needsVersion2 else {
+            throw WireError(.unsupportedVersion, offset: 2, needed: 2, found: UInt64(version))
+        }
+        try options.check(version: version)
+        try Wire.check(template.arguments.utf8.count, limit: WireLimits.templateArgumentBytes)
         try Wire.check(name: model)
         try Wire.check(strings.count, limit: WireLimits.promptStrings)
         try Wire.check(stops.count, limit: WireLimits.stopStrings)
         try Wire.check(tokens.count + generated, limit: WireLimits.promptTokens)
         for string in strings { try Wire.check(string.utf8.count, limit: WireLimits.stringBytes) }
         for string in stops { try Wire.check(string.utf8.count, limit: WireLimits.stringBytes) }
+    }
+}
+
+extension GenerationOptions {
+    fileprivate func check(version: UInt8) throws(WireError) {
+        guard version >= 2 || !needsVersion2 else {
+            throw WireError(.unsupportedVersion, offset: 2, needed: 2, found: UInt64(version))
+        }
+        try Wire.check(stopTokens.count, limit: WireLimits.stopTokens)
+        try Wire.check(logitBias.count, limit: WireLimits.logitBiases)
+        try Wire.check(name: cacheSalt)
+    }
+
+    /// Empties what stands in parts that a frame of version 1 does not have, and keeps the memory.
+    fileprivate mutating func clearParts() {
+        stopTokens.removeAll(keepingCapacity: true)
+        logitBias.removeAll(keepingCapacity: true)
+        cacheSalt = ""
+    }
+}
+
+extension TemplateOptions {
+    fileprivate var flags: UInt8 { (continuesFinalMessage ? 1 : 0) | (omitsGenerationPrompt ? 2 : 0) }
+
+    fileprivate mutating func read(flags frame: Span<UInt8>, at offset: Int) throws(WireError) {
+        let bits = frame[offset]
+        guard bits <= 3 else { throw WireError(.invalidValue, offset: offset, needed: 3, found: UInt64(bits)) }
+        continuesFinalMessage = bits & 1 != 0
+        omitsGenerationPrompt = bits & 2 != 0
+        try frame.reserved(at: offset + 1, count: 7)
     }
 }
 
@@ -198,6 +298,19 @@ extension FrameBuffer {
         append(body.stops)
     }
 
+    fileprivate mutating func append(_ options: GenerationOptions, template: TemplateOptions) {
+        append(options.stopTokens)
+        append(options.logitBias)
+        append(template.arguments)
+        append(options.cacheSalt)
+    }
+
+    fileprivate mutating func append(_ options: GenerationOptions) {
+        append(options.stopTokens)
+        append(options.logitBias)
+        append(options.cacheSalt)
+    }
+
     /// Ends a frame whose size the user's data decides.
     fileprivate mutating func finishChecked() throws(WireError) {
         guard bytes.count <= WireLimits.frameBytes else {
@@ -210,6 +323,23 @@ extension FrameBuffer {
 }
 
 extension FrameReader {
+    fileprivate mutating func options(
+        _ frame: Span<UInt8>, into options: inout GenerationOptions, template: inout TemplateOptions
+    ) throws(WireError) {
+        try tokens(frame, into: &options.stopTokens, limit: WireLimits.stopTokens)
+        try biases(frame, into: &options.logitBias)
+        try string(frame, into: &template.arguments, limit: WireLimits.templateArgumentBytes)
+        try string(frame, into: &options.cacheSalt)
+    }
+
+    fileprivate mutating func options(
+        _ frame: Span<UInt8>, into options: inout GenerationOptions
+    ) throws(WireError) {
+        try tokens(frame, into: &options.stopTokens, limit: WireLimits.stopTokens)
+        try biases(frame, into: &options.logitBias)
+        try string(frame, into: &options.cacheSalt)
+    }
+
     fileprivate mutating func body(_ frame: Span<UInt8>, into body: inout RequestBody) throws(WireError) {
         try string(frame, into: &body.model)
         try strings(frame, into: &body.strings, limit: WireLimits.promptStrings)

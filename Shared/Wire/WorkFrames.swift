@@ -9,6 +9,11 @@ public struct RequestBody: Equatable, Sendable {
     public var strings: [String]
     public var tokens: [UInt32]
     public var stops: [String]
+    public var options = GenerationOptions()
+    public var template = TemplateOptions()
+
+    /// Whether it can only be served by stations of version 2 or later.
+    public var needsVersion2: Bool { form == .messages || options.needsVersion2 || !template.isDefault }
 
     public init(
         form: PromptForm, sampling: SamplingParameters, limits: GenerationLimits, wantsHops: Bool = false,
@@ -29,15 +34,19 @@ public struct RequestBody: Equatable, Sendable {
 public struct Submit: Equatable, Sendable {
     /// The client's own handle, not used before in this session.
     public var handle: UInt32
-    /// `RequestID.none` lets ingest choose.
+    /// A label of version 1's clients: ingest makes the ids of requests. `RequestID.none` for none.
     public var requestID: RequestID
     /// True: the sampling seed is the client's; false: ingest chooses one.
     public var hasSeed: Bool
     /// True: rows as they come; false: one row at the end.
     public var streams: Bool
-    /// API key; empty on a door without keys.
+    /// API key; empty on a door without keys, and where the session's own key is meant.
     public var key: String
     public var body: RequestBody
+    /// What the client calls the request: the ledger keeps it, and it need not be unique. From version 2 on.
+    public var label = ""
+    /// The same key is served once within its tenant; empty for none. From version 2 on.
+    public var idempotencyKey = ""
 
     public init(
         handle: UInt32, requestID: RequestID = .none, hasSeed: Bool = false, streams: Bool = true, key: String = "",
@@ -95,6 +104,7 @@ public struct Generate: Equatable, Sendable {
     public var model: String
     /// Original prompt, then the ids generated so far.
     public var tokens: [UInt32]
+    public var options = GenerationOptions()
 
     public init(
         handle: UInt32, requestID: RequestID, ingestAttempt: UInt16, tokenizerAttempt: UInt16, digest: UInt64,

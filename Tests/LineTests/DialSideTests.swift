@@ -312,7 +312,7 @@ import Wire
         line.dial.sendFailed(on: link)
         let actions = line.actions()
         #expect(actions.last == .reconnect(link: link))
-        #expect(line.dial.nextSequence(on: link, session: 1) == 0)
+        #expect(line.dial.nextStamp(on: link, session: 1).sequence == 0)
     }
 
     @Test func `A probe is handed over and answered`() {

@@ -343,9 +343,9 @@ import Wire
         let header = line.header(.record, from: 1)
         let accepted = line.dispatcher.accepts(header, from: 1, now: 0)
         let session = try #require(accepted)
-        #expect(line.dispatcher.nextSequence(to: 1, session: session.session) == 1)
-        #expect(line.dispatcher.nextSequence(to: 1, session: session.session) == 2)
-        #expect(line.dispatcher.nextSequence(to: 1, session: 3) == 0)
+        #expect(line.dispatcher.nextStamp(to: 1, session: session.session).sequence == 1)
+        #expect(line.dispatcher.nextStamp(to: 1, session: session.session).sequence == 2)
+        #expect(line.dispatcher.nextStamp(to: 1, session: 3).sequence == 0)
         line.send(.credit(Count(1)), from: 1)
         #expect(line.dispatcher.peerCount == 0)
     }

@@ -16,6 +16,8 @@ enum AnyFrame: Equatable {
     case generate(Generate)
     case tokens(TokenBatch)
     case record(RecordBatch)
+    case claim(Claim)
+    case claimAnswer(ClaimAnswer)
 
     init(decoding frame: Span<UInt8>) throws(WireError) {
         try self.init(decoding: frame, header: try FrameHeader.decode(frame))
@@ -38,7 +40,15 @@ enum AnyFrame: Equatable {
         case .generate: self = .generate(try Generate(decoding: frame, header: header))
         case .tokenBatch: self = .tokens(try TokenBatch(decoding: frame, header: header))
         case .record: self = .record(try RecordBatch(decoding: frame, header: header))
+        case .claim: self = .claim(try Claim(decoding: frame, header: header))
+        case .claimAnswer: self = .claimAnswer(try ClaimAnswer(decoding: frame, header: header))
         }
+    }
+
+    /// The version that its header says when it is written in the newest one.
+    var headerVersion: UInt8 {
+        if case .hello(let hello) = self { return hello.minimumVersion }
+        return ProtocolVersion.current
     }
 
     var kind: FrameKind {
@@ -55,16 +65,22 @@ enum AnyFrame: Equatable {
         case .generate: .generate
         case .tokens: .tokenBatch
         case .record: .record
+        case .claim: .claim
+        case .claimAnswer: .claimAnswer
         }
     }
 
     func encode(
-        into buffer: inout FrameBuffer, session: UInt32, sequence: UInt64, sentAt: UInt64
+        into buffer: inout FrameBuffer, session: UInt32, sequence: UInt64, sentAt: UInt64,
+        version: UInt8 = ProtocolVersion.current
     ) throws(WireError) {
+        // A hello's version is its own.
+        defer { if kind != .hello { buffer.stamp(version: version) } }
         switch self {
         case .hello(let value): value.encode(into: &buffer, session: session, sequence: sequence, sentAt: sentAt)
         case .welcome(let value): value.encode(into: &buffer, session: session, sequence: sequence, sentAt: sentAt)
-        case .reset(let value): value.encode(into: &buffer, session: session, sequence: sequence, sentAt: sentAt)
+        case .reset(let value):
+            value.encode(into: &buffer, session: session, sequence: sequence, sentAt: sentAt, version: version)
         case .heartbeat(let value): value.encode(into: &buffer, session: session, sequence: sequence, sentAt: sentAt)
         case .heartbeatReply(let value):
             value.encode(into: &buffer, session: session, sequence: sequence, sentAt: sentAt)
@@ -74,21 +90,32 @@ enum AnyFrame: Equatable {
             FrameHeader(kind: kind, session: session, sequence: sequence, sentAt: sentAt).encode(into: &buffer)
         case .cancel(let value): value.encode(into: &buffer, session: session, sequence: sequence, sentAt: sentAt)
         case .submit(let value):
-            try value.encode(into: &buffer, session: session, sequence: sequence, sentAt: sentAt)
+            try value.encode(
+                into: &buffer, session: session, sequence: sequence, sentAt: sentAt, version: version)
         case .text(let kind, let value):
-            value.encode(kind: kind, into: &buffer, session: session, sequence: sequence, sentAt: sentAt)
+            value.encode(
+                kind: kind, into: &buffer, session: session, sequence: sequence, sentAt: sentAt, version: version)
         case .encode(let value):
-            try value.encode(into: &buffer, session: session, sequence: sequence, sentAt: sentAt)
+            try value.encode(
+                into: &buffer, session: session, sequence: sequence, sentAt: sentAt, version: version)
         case .generate(let value):
-            try value.encode(into: &buffer, session: session, sequence: sequence, sentAt: sentAt)
-        case .tokens(let value): value.encode(into: &buffer, session: session, sequence: sequence, sentAt: sentAt)
-        case .record(let value): value.encode(into: &buffer, session: session, sequence: sequence, sentAt: sentAt)
+            try value.encode(
+                into: &buffer, session: session, sequence: sequence, sentAt: sentAt, version: version)
+        case .tokens(let value):
+            value.encode(into: &buffer, session: session, sequence: sequence, sentAt: sentAt, version: version)
+        case .record(let value):
+            value.encode(into: &buffer, session: session, sequence: sequence, sentAt: sentAt, version: version)
+        case .claim(let value): value.encode(into: &buffer, session: session, sequence: sequence, sentAt: sentAt)
+        case .claimAnswer(let value):
+            value.encode(into: &buffer, session: session, sequence: sequence, sentAt: sentAt)
         }
     }
 
-    func encoded(session: UInt32 = 1, sequence: UInt64 = 2, sentAt: UInt64 = 3) throws(WireError) -> [UInt8] {
+    func encoded(
+        session: UInt32 = 1, sequence: UInt64 = 2, sentAt: UInt64 = 3, version: UInt8 = ProtocolVersion.current
+    ) throws(WireError) -> [UInt8] {
         var buffer = FrameBuffer()
-        try encode(into: &buffer, session: session, sequence: sequence, sentAt: sentAt)
+        try encode(into: &buffer, session: session, sequence: sequence, sentAt: sentAt, version: version)
         return buffer.bytes
     }
 

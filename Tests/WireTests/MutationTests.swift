@@ -38,6 +38,9 @@ import Wire
                 bytes[offset] ^= change
                 let verdict = Verdict(of: bytes)
                 switch offset {
+                case 2 where bytes[2] == 1:
+                    // The other version: refused, unless the kind is the same in both.
+                    if case .broken(let what) = verdict { Issue.record("\(what): version 1 of \(kind)") }
                 case 0...2, 8...11:
                     #expect(verdict == .refused, "byte \(offset) of \(kind) changed by \(change)")
                 case 12...31:
@@ -144,7 +147,8 @@ enum Verdict: Equatable {
         guard let frame else { return .broken("no frame and no error") }
         guard frame.weight <= bytes.count - FrameHeader.size else { return .broken("weight \(frame.weight)") }
         do throws(WireError) {
-            let again = try frame.encoded(session: header.session, sequence: header.sequence, sentAt: header.sentAt)
+            let again = try frame.encoded(
+                session: header.session, sequence: header.sequence, sentAt: header.sentAt, version: header.version)
             return again == bytes || isOfLaterVersion(bytes, again) ? .accepted : .broken("written otherwise")
         } catch {
             return .broken("accepted, but not written: \(error)")

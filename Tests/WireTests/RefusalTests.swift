@@ -30,7 +30,7 @@ import Wire
         #expect(refusal([]) == WireError(.truncated, offset: 0, needed: 32, found: 0))
         #expect(refusal(try bytes(cancel) { $0[0] = 0 })?.reason == .badMagic)
         #expect(
-            refusal(try bytes(cancel) { $0[2] = 2 }) == WireError(.unsupportedVersion, offset: 2, needed: 1, found: 2))
+            refusal(try bytes(cancel) { $0[2] = 3 }) == WireError(.unsupportedVersion, offset: 2, needed: 2, found: 3))
         #expect(refusal(try bytes(cancel) { $0[3] = 99 }) == WireError(.unknownKind, offset: 3, needed: 0, found: 99))
         #expect(refusal(try bytes(cancel) { $0[4] = 1 })?.reason == .reservedFlags)
         #expect(refusal(try bytes(cancel) { $0[5] = 0x80 })?.reason == .reservedFlags)
@@ -68,7 +68,8 @@ import Wire
     @Test func fieldsWithoutMeaningAreRefused() throws {
         let frame = AnyFrame.submit(submit)
         for (offset, value) in [
-            (36, 0), (36, 4), (37, 2), (38, 255), (39, 1), (56 + 44, 2), (56 + 45, 2), (56 + 46, 1),
+            (36, 0), (36, 5), (37, 2), (38, 255), (39, 1), (56 + 44, 2), (56 + 45, 2), (56 + 46, 1), (108, 1),
+            (120, 4), (121, 1),
         ] {
             let error = refusal(try bytes(frame) { $0[offset] = UInt8(value) })
             #expect(error?.reason == .invalidValue && error?.offset == offset)
@@ -93,7 +94,7 @@ import Wire
         let offset = try #require(try frame.encoded().firstIndex(of: 0xc3))
         #expect(refusal(try bytes(frame) { $0[offset] = 0x80 })?.reason == .invalidUTF8)
         let hello = AnyFrame.hello(Hello(role: .client, epoch: 1, model: "abc"))
-        #expect(refusal(try bytes(hello) { $0[60] = 0xff })?.reason == .invalidUTF8)
+        #expect(refusal(try bytes(hello) { $0[68] = 0xff })?.reason == .invalidUTF8)
     }
 
     @Test func sumsMustAgree() throws {
@@ -193,8 +194,31 @@ import Wire
 
     @Test func versionsAreNegotiated() {
         #expect(ProtocolVersion.negotiate(minimum: 1, maximum: 1) == 1)
-        #expect(ProtocolVersion.negotiate(minimum: 1, maximum: 9) == 1)
-        #expect(ProtocolVersion.negotiate(minimum: 2, maximum: 9) == nil)
+        #expect(ProtocolVersion.negotiate(minimum: 1, maximum: 9) == 2)
+        #expect(ProtocolVersion.negotiate(minimum: 2, maximum: 9) == 2)
+        #expect(ProtocolVersion.negotiate(minimum: 3, maximum: 9) == nil)
         #expect(ProtocolVersion.negotiate(minimum: 0, maximum: 0) == nil)
+    }
+
+    @Test func whatVersion1CannotSayIsNotLeftOut() throws {
+        #expect(throws: Never.self) { try AnyFrame.submit(submit).encoded(version: 1) }
+        for change: (inout RequestBody) -> Void in [
+            { $0.options.stopTokens = [1] }, { $0.options.logitBias = [LogitBias(token: 1, bias: 1)] },
+            { $0.options.cacheSalt = "s" }, { $0.template.arguments = "{}" }, { $0.form = .messages },
+        ] {
+            var copy = submit
+            change(&copy.body)
+            #expect(throws: WireError.self) { try AnyFrame.submit(copy).encoded(version: 1) }
+        }
+        var row = TextRow(handle: 1, tokenCount: 0, finish: .failed, status: .keyMismatch, position: 0, textLength: 0)
+        let old = try AnyFrame.text(.output, TextBatch(rows: [row])).encoded(version: 1)
+        row.status = .conflict
+        #expect(try AnyFrame(decoding: old.span) == .text(.output, TextBatch(rows: [row])))
+    }
+
+    @Test func aKindOfALaterVersionIsNoKindOfAnEarlierOne() throws {
+        let claim = Claim(
+            number: 1, requestID: .none, bodyDigest: BodyDigest(1, 2, 3, 4), tenant: "acme", key: "order")
+        #expect(refusal(try AnyFrame.claim(claim).encoded(version: 1))?.reason == .unknownKind)
     }
 }

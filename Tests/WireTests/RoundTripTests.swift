@@ -15,7 +15,7 @@ import Wire
             let bytes = buffer.bytes
             let header = try FrameHeader.decode(bytes.span)
             let expected = FrameHeader(
-                kind: kind, flags: header.flags, blockLength: header.blockLength,
+                version: frame.headerVersion, kind: kind, flags: header.flags, blockLength: header.blockLength,
                 bodyLength: UInt32(bytes.count - FrameHeader.size), session: session, sequence: sequence,
                 sentAt: sentAt)
             #expect(header == expected, "round \(round), \(FuzzPlan.replay(seed))")

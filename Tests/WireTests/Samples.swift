@@ -37,19 +37,9 @@ struct Samples {
     mutating func frame(_ kind: FrameKind) -> AnyFrame {
         switch kind {
         case .hello:
-            .hello(
-                Hello(
-                    role: random.pick(StationRole.self), minimumVersion: 1,
-                    maximumVersion: UInt8(truncatingIfNeeded: random.next()), epoch: random.next(),
-                    attempt: random.u32(), slots: random.u32(), contextLength: random.u32(), model: name(),
-                    name: name()))
+            .hello(hello())
         case .welcome:
-            .welcome(
-                Welcome(
-                    role: random.pick(StationRole.self), version: UInt8(truncatingIfNeeded: random.next()),
-                    epoch: random.next(), session: random.u32(), window: random.u16(),
-                    heartbeatMilliseconds: random.u32(), timeoutMilliseconds: random.u32(), model: name(),
-                    name: name()))
+            .welcome(welcome())
         case .reset: .reset(Reset(status: random.pick(Status.self)))
         case .heartbeat: .heartbeat(Heartbeat(waiting: random.u32(), traysTaken: random.next()))
         case .heartbeatReply:
@@ -62,10 +52,7 @@ struct Samples {
         case .goodbye, .goodbyeAck: .empty(kind)
         case .cancel: .cancel(Cancel(handle: random.u32()))
         case .submit:
-            .submit(
-                Submit(
-                    handle: random.u32(), requestID: id(), hasSeed: random.bool(), streams: random.bool(), key: name(),
-                    body: body()))
+            .submit(submit())
         case .output, .textBatch: .text(kind, textBatch())
         case .encode:
             .encode(
@@ -77,7 +64,59 @@ struct Samples {
         case .record:
             .record(
                 RecordBatch(first: random.next(), events: (0..<random.below(min(size, 6) + 1)).map { _ in event() }))
+        case .claim:
+            .claim(
+                Claim(number: random.next(), requestID: id(), bodyDigest: digest(), tenant: name(), key: name()))
+        case .claimAnswer:
+            .claimAnswer(
+                ClaimAnswer(
+                    number: random.next(), requestID: id(), outcome: random.pick(ClaimOutcome.self),
+                    finish: random.pick(FinishReason.self), deliveredTokens: random.u32()))
         }
+    }
+
+    private mutating func hello() -> Hello {
+        var hello = Hello(
+            role: random.pick(StationRole.self), minimumVersion: random.bool() ? 1 : 2,
+            maximumVersion: UInt8(truncatingIfNeeded: random.next()), epoch: random.next(),
+            attempt: random.u32(), slots: random.u32(), contextLength: random.u32(), model: name(), name: name())
+        hello.longestToken = random.u32()
+        if hello.minimumVersion >= 2 { hello.key = name() }
+        return hello
+    }
+
+    private mutating func welcome() -> Welcome {
+        var welcome = Welcome(
+            role: random.pick(StationRole.self), version: UInt8(truncatingIfNeeded: random.next()),
+            epoch: random.next(), session: random.u32(), window: random.u16(),
+            heartbeatMilliseconds: random.u32(), timeoutMilliseconds: random.u32(), model: name(), name: name())
+        welcome.outputWindow = random.u32()
+        return welcome
+    }
+
+    private mutating func submit() -> Submit {
+        var submit = Submit(
+            handle: random.u32(), requestID: id(), hasSeed: random.bool(), streams: random.bool(), key: name(),
+            body: body())
+        submit.label = name()
+        submit.idempotencyKey = name()
+        return submit
+    }
+
+    private mutating func options() -> GenerationOptions {
+        var options = GenerationOptions()
+        options.priority = Int32(bitPattern: UInt32(truncatingIfNeeded: random.next()))
+        options.timeLeft = random.next()
+        options.stopTokens = (0..<random.below(min(size, WireLimits.stopTokens) + 1)).map { _ in random.u32() }
+        options.logitBias = (0..<random.below(min(size, WireLimits.logitBiases) + 1)).map { _ in
+            LogitBias(token: random.u32(), bias: float())
+        }
+        options.cacheSalt = name()
+        return options
+    }
+
+    private mutating func digest() -> BodyDigest {
+        BodyDigest(random.next(), random.next(), random.next(), random.next())
     }
 
     private mutating func id() -> RequestID { RequestID(high: random.next(), low: random.next()) }
@@ -111,19 +150,26 @@ struct Samples {
     }
 
     private mutating func body() -> RequestBody {
-        RequestBody(
+        var body = RequestBody(
             form: random.pick(PromptForm.self), sampling: sampling(), limits: limits(), wantsHops: random.bool(),
             model: name(), strings: (0..<random.below(5)).map { _ in text(size) }, tokens: tokens(),
             stops: (0..<random.below(3)).map { _ in text(min(size, 8)) })
+        body.options = options()
+        body.template.arguments = text(size)
+        body.template.continuesFinalMessage = random.bool()
+        body.template.omitsGenerationPrompt = random.bool()
+        return body
     }
 
     private mutating func generate() -> Generate {
         let tokens = tokens()
-        return Generate(
+        var generate = Generate(
             handle: random.u32(), requestID: id(), ingestAttempt: random.u16(), tokenizerAttempt: random.u16(),
             digest: TokenDigest.of(tokens), generatedCount: UInt32(random.below(tokens.count + 1)),
             sampling: sampling(), limits: limits(), wantsHops: random.bool(), tenant: name(), model: name(),
             tokens: tokens)
+        generate.options = options()
+        return generate
     }
 
     private mutating func hops() -> [HopRecord] {
@@ -165,7 +211,7 @@ struct Samples {
     }
 
     private mutating func event() -> LedgerEvent {
-        LedgerEvent(
+        var event = LedgerEvent(
             kind: random.pick(EventKind.self), requestID: id(), ingestAttempt: random.u16(),
             tokenizerAttempt: random.u16(), producerRole: random.pick(StationRole.self), producer: random.next(),
             outcome: random.pick(FinishReason.self), status: random.pick(Status.self), promptTokens: random.u32(),
@@ -173,5 +219,7 @@ struct Samples {
             tokensAfterCancel: random.u32(), maximumTokens: random.u32(),
             microjoules: Int64(bitPattern: random.next()), energySource: UInt8(random.below(3)),
             wallTime: random.next(), tenant: name(), model: name(), worker: name())
+        event.label = name()
+        return event
     }
 }

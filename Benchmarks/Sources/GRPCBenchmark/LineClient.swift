@@ -83,7 +83,7 @@ actor LineClient: EchoPeer {
                 }
                 upper.send(&frame, to: session)
             case .lost(_, _, let reason): fail(PeerError.server("lost: \(reason)"))
-            case .control, .peerUp, .peerDown, .probeReply: break
+            case .control, .peerUp, .peerDown, .probeReply, .framesRead, .traysRead: break
             }
         }
     }

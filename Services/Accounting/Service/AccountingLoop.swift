@@ -140,7 +140,7 @@ public actor AccountingLoop {
             case .peerDown(let peer, let status):
                 epochs[peer.session] = nil
                 log.info("accounting: producer left", metadata: ["producer": "\(peer.name)", "reason": "\(status)"])
-            case .control, .dispatch, .lost, .probeReply: break
+            case .control, .dispatch, .lost, .probeReply, .framesRead, .traysRead: break
             }
         }
     }

@@ -18,9 +18,15 @@ extension IngestLoop {
         encodeFrame.body = request.body
         encodeFrame.generated = request.generated
         do throws(WireError) {
-            try encodeFrame.encode(into: &frame, session: session.session)
+            try encodeFrame.encode(
+                into: &frame, session: session.session, version: tokenizers.dispatcher.version(of: session))
         } catch {
             tokenizers.dispatcher.notSent(handle, in: session)
+            if error.reason == .unsupportedVersion {
+                return conclude(
+                    work, finish: .failed, status: .unavailable,
+                    message: "The stations below are being upgraded and cannot do all that is asked; retry later.")
+            }
             return conclude(
                 work, finish: .failed, status: .promptTooLong, message: "The prompt is too long for the line.")
         }

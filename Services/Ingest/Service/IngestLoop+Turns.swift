@@ -72,6 +72,7 @@ extension IngestLoop {
             if tokenizerPeers[peer.session.peer]?.session == peer.session { tokenizerPeers[peer.session.peer] = nil }
             log.info("ingest: tokenizer left", metadata: ["tokenizer": "\(peer.name)", "reason": "\(status)"])
         case .probeReply(_, let number): answer(probe: number, true)
+        case .framesRead, .traysRead: break
         }
     }
 
@@ -82,7 +83,7 @@ extension IngestLoop {
             guard let outlet = outlets.removeValue(forKey: peer.session) else { return }
             outlet.tray.close()
             for work in outlet.works.values { cancel(work) }
-        case .control, .dispatch, .lost, .probeReply: break
+        case .control, .dispatch, .lost, .probeReply, .framesRead, .traysRead: break
         }
     }
 }

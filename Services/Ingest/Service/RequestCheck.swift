@@ -33,6 +33,7 @@ enum RequestCheck {
             return "a chat is pairs of role and content"
         case .text where body.strings.count != 1: return "a text prompt is one string"
         case .tokens where body.tokens.isEmpty: return "the prompt is empty"
+        case .messages where body.strings.count != 1: return "messages are one JSON text"
         default: break
         }
         return body.stops.contains(where: \.isEmpty) ? "a stop string must not be empty" : nil

@@ -56,6 +56,7 @@ extension TokenizerLoop {
         case .peerDown(let peer, let status):
             if workerPeers[peer.session.peer]?.session == peer.session { workerPeers[peer.session.peer] = nil }
             log.info("tokenizer: worker left", metadata: ["worker": "\(peer.name)", "reason": "\(status)"])
+        case .framesRead, .traysRead: break
         case .probeReply(_, let number):
             if let probe = probes.removeValue(forKey: number) { ingests.side.probeReply(probe.number, on: probe.link) }
         }

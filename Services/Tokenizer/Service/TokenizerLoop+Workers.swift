@@ -26,7 +26,8 @@ extension TokenizerLoop {
         generateFrame.tokens += stream.generated
         generateFrame.digest = TokenDigest.of(generateFrame.tokens)
         do throws(WireError) {
-            try generateFrame.encode(into: &frame, session: session.session)
+            try generateFrame.encode(
+                into: &frame, session: session.session, version: workers.dispatcher.version(of: session))
         } catch {
             log.error("tokenizer: request does not fit a frame", metadata: ["error": "\(error)"])
             workers.dispatcher.notSent(handle, in: session)

@@ -178,6 +178,8 @@ public actor TokenizerLoop: DiallingStation {
                 })
         case .text: prompt = .text(encode.body.strings.first ?? "")
         case .tokens: prompt = .tokens(encode.body.tokens)
+        case .messages:
+            return fail(key, stream, .invalidRequest, "Messages with more than role and content are not served here.")
         }
         if let result = pool.encodeAtOnce(prompt, upTo: affordableBytes) {
             if encode.body.form != .tokens { affordableBytes -= prompt.byteCount }

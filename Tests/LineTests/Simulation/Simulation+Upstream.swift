@@ -125,7 +125,7 @@ extension Simulation {
             case .dispatch(let work, let session, let handle):
                 try dispatch(work, to: session, handle: handle, upstream: index)
             case .lost(let work, _, let reason): try lost(work, reason, upstream: index)
-            case .peerUp: break
+            case .peerUp, .framesRead, .traysRead: break
             case .peerDown(let info, _):
                 let held = upstreams[index].requests.filter { $0.lease?.session == info.session }
                 guard held.isEmpty else {
@@ -181,7 +181,7 @@ extension Simulation {
     private mutating func send(
         _ payload: SimulationPayload, session: UInt32, to peer: UInt64, upstream index: Int
     ) {
-        let sequence = upstreams[index].dispatcher.nextSequence(to: peer, session: session)
+        let sequence = upstreams[index].dispatcher.nextStamp(to: peer, session: session).sequence
         let header = FrameHeader(
             kind: payload.kind, session: session, sequence: sequence, sentAt: time(ofUpstream: index))
         if let connection = upstreams[index].routes[peer] {

@@ -161,7 +161,7 @@ extension Simulation {
     private mutating func send(
         _ payload: SimulationPayload, session: UInt32, on link: UInt32, worker index: Int
     ) -> Bool {
-        let sequence = workers[index].dial.nextSequence(on: link, session: session)
+        let sequence = workers[index].dial.nextStamp(on: link, session: session).sequence
         let header = FrameHeader(
             kind: payload.kind, session: session, sequence: sequence, sentAt: time(ofWorker: index))
         guard let connection = workers[index].links.first(where: { $0.id == link })?.connection else {

@@ -162,7 +162,7 @@ actor HopCaller {
                 peerWaiter?.resume()
                 peerWaiter = nil
             case .lost(_, _, let reason): fail("a request was lost: \(reason)")
-            case .peerDown, .probeReply, .control: break
+            case .peerDown, .probeReply, .control, .framesRead, .traysRead: break
             }
         }
     }

@@ -67,7 +67,8 @@ actor LineProbe {
     init(_ context: Context, door: String, key: String = "", promptTokens: Int = 32) throws(TransportError) {
         self.door = door
         reactor = try Reactor(name: "line-probe")
-        let side = DialSide(role: .client, epoch: UInt64.random(in: 1...UInt64.max), name: "hopbench")
+        var side = DialSide(role: .client, epoch: UInt64.random(in: 1...UInt64.max), name: "hopbench")
+        side.key = key
         links = LowerLinks(context, reactor: reactor, targets: [try Endpoint(door)], side: side)
         request = Submit(
             handle: 0, hasSeed: true, streams: true, key: key,
@@ -153,7 +154,8 @@ actor LineProbe {
             }
         sample = LineSample(begunAt: MonotonicClock.now(), wantedHops: request.body.wantsHops)
         do throws(WireError) {
-            try request.encode(into: &frame, session: session.number)
+            try request.encode(
+                into: &frame, session: session.number, version: links.side.version(of: session.link))
         } catch {
             return fail("\(error)")
         }

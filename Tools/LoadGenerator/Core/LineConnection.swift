@@ -11,6 +11,10 @@ final class LineConnection {
     /// What the door said that it serves.
     private(set) var model = ""
 
+    /// Bytes of answers after which the door hears that they were read: a quarter of what it lets wait.
+    private var acknowledgeAfter = Int.max
+    private var unacknowledgedBytes = 0
+    private var lastTray: UInt64 = 0
     private var slots = RequestSlots()
     private var events = RequestSlots.Events()
     private var frame = FrameBuffer(capacity: 4096)
@@ -33,7 +37,8 @@ final class LineConnection {
         }
         fill(request, handle)
         do throws(WireError) {
-            try message.encode(into: &frame, session: session.number)
+            try message.encode(
+                into: &frame, session: session.number, version: links.side.version(of: session.link))
         } catch {
             _ = slots.remove(Int(handle & 0xffff))
             return "does not fit the wire: \(error)"
@@ -51,6 +56,8 @@ final class LineConnection {
             try links.drain(link) { header, bytes, _, now throws(WireError) in
                 guard header.kind == .output else { return }
                 try batch.decode(bytes, header: header)
+                lastTray = batch.tray
+                unacknowledgedBytes += bytes.count
                 slots.take(batch, at: now, into: &events)
                 if !events.cancels.isEmpty { cancel() }
                 if !events.ended.isEmpty { finish() }
@@ -58,6 +65,14 @@ final class LineConnection {
         } catch {
             fail("\(error)")
         }
+        if unacknowledgedBytes >= acknowledgeAfter { acknowledge() }
+    }
+
+    private func acknowledge() {
+        unacknowledgedBytes = 0
+        guard let session else { return }
+        Count(lastTray).encode(kind: .trayAck, into: &frame, session: session.number)
+        links.send(&frame, on: session.link, session: session.number)
     }
 
     /// Does what the dialling side wants.
@@ -67,6 +82,9 @@ final class LineConnection {
             case .sessionBegan(let link, let welcome):
                 session = (link, welcome.session)
                 model = welcome.model
+                let isHeard = welcome.version >= 2 && welcome.outputWindow > 0
+                acknowledgeAfter = isHeard ? Int(welcome.outputWindow) / 4 : Int.max
+                unacknowledgedBytes = 0
             case .sessionEnded(_, _, let status, _):
                 session = nil
                 fail("the session ended: \(status)")

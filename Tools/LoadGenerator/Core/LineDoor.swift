@@ -62,7 +62,8 @@ public actor LineDoor: LoadDoor {
         self.reactor = reactor
         var made: [LineConnection] = []
         for number in 0..<max(1, connections) {
-            let side = DialSide(role: .client, epoch: UInt64.random(in: 1...UInt64.max), name: "loadgen-\(number)")
+            var side = DialSide(role: .client, epoch: UInt64.random(in: 1...UInt64.max), name: "loadgen-\(number)")
+            side.key = key
             let links = LowerLinks(context, reactor: reactor, targets: [endpoint], side: side)
             made.append(LineConnection(links, key: key))
         }
