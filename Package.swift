@@ -115,7 +115,9 @@ let package = Package(
 
         target(
             "IngestService", "Services/Ingest/Service",
-            ["Wire", "Transport", "Line", "Station", "Spool", "Telemetry", "OpenAIDoor", "AdminDoor", logging]),
+            [
+                "Wire", "Transport", "Line", "Station", "Spool", "Telemetry", "OpenAIDoor", "AdminDoor", crypto, logging,
+            ]),
         target(
             "OpenAIDoor", "Services/Ingest/OpenAIDoor",
             [
@@ -193,6 +195,7 @@ let package = Package(
         tests("LlamaTests", ["Llama"], llama: true, resources: [.copy("Fixtures")]),
         tests("SettingsTests", ["Settings", logging]),
         tests("AdminDoorTests", ["AdminDoor", "Telemetry", hummingbird, logging, lifecycle]),
+        tests("IngestServiceTests", ["IngestService", "Wire"]),
         tests(
             "OpenAIDoorTests",
             ["OpenAIDoor", "AdminDoor", "Telemetry", crypto, nioCore, nioPosix, logging, lifecycle]),

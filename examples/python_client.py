@@ -16,9 +16,12 @@ import time
 
 import zmq
 
-HELLO, WELCOME, RESET, HEARTBEAT, HEARTBEAT_REPLY, GOODBYE, CANCEL, SUBMIT, OUTPUT = 1, 2, 3, 4, 5, 10, 13, 32, 33
+VERSION = 2
+HELLO, WELCOME, RESET, HEARTBEAT, HEARTBEAT_REPLY, GOODBYE, TRAY_ACK, CANCEL = 1, 2, 3, 4, 5, 10, 12, 13
+SUBMIT, OUTPUT = 32, 33
 STATUS = "ok invalidRequest unauthenticated unknownModel promptTooLong busy unavailable engineFailed digestMismatch \
-conflict unknownSession versionMismatch protocolViolation overCredit timedOut draining superseded".split()
+conflict unknownSession versionMismatch protocolViolation overCredit timedOut draining superseded deadlineExceeded \
+keyMismatch forbidden rateLimited".split()
 FINISH = "none stop length cancelled failed handedBack lost".split()
 
 
@@ -36,19 +39,20 @@ def strings(texts):
 
 
 class Client:
-    def __init__(self, address, timeout):
+    def __init__(self, address, timeout, key=""):
         self.socket = zmq.Context.instance().socket(zmq.DEALER)
         self.socket.setsockopt(zmq.ROUTING_ID, b"\x01" + os.urandom(7))
         self.socket.setsockopt(zmq.LINGER, 1000)
         self.socket.connect(address)
         self.session, self.sequence, self.silence, self.unwanted = 0, 0, timeout, None
-        self._greet(timeout)
+        self.window, self.unread = 0, 0
+        self._greet(timeout, key)
 
     def _send(self, kind, block, parts=b""):
         if kind != HELLO:
             self.sequence += 1
         body = block + parts
-        header = struct.pack("<2sBBHHIIQQ", b"TF", 1, kind, 0, len(block), len(body), self.session, self.sequence,
+        header = struct.pack("<2sBBHHIIQQ", b"TF", VERSION, kind, 0, len(block), len(body), self.session, self.sequence,
                              time.monotonic_ns())
         self.socket.send(header + body)
 
@@ -58,28 +62,42 @@ class Client:
             return None
         frame = self.socket.recv()
         magic, version, kind, _, block, body, session, _, sent_at = struct.unpack_from("<2sBBHHIIQQ", frame)
-        if magic != b"TF" or version != 1 or len(frame) != 32 + body:
-            raise Failure("not a frame of version 1")
+        if magic != b"TF" or len(frame) != 32 + body:
+            raise Failure("not a frame")
         if kind == RESET and session in (0, self.session):
             raise Failure(f"reset by the ingest: {STATUS[struct.unpack_from('<H', frame, 32)[0]]}")
+        if version != VERSION:
+            raise Failure(f"not a frame of version {VERSION}")
         if kind != WELCOME and session != self.session:
             return None, 0, b"", b""
+        if kind == OUTPUT:
+            self._count(len(frame), *struct.unpack_from("<Q", frame, 32))
         return kind, sent_at, frame[32:32 + block], frame[32 + block:]
 
-    def _greet(self, timeout):
-        block = struct.pack("<BBBxI8sII", 1, 1, 1, 1, os.urandom(8), 0, 0)
-        self._send(HELLO, block, string("") + string("python_client"))
+    def _count(self, size, tray):
+        """Says that trays were read before the window shuts, so that the ingest goes on at full speed."""
+        self.unread += size
+        if self.unread * 4 >= self.window:
+            self._send(TRAY_ACK, struct.pack("<Q", tray))
+            self.unread = 0
+
+    def _greet(self, timeout, key):
+        block = struct.pack("<BBBxI8sIII4x", 1, VERSION, VERSION, 1, os.urandom(8), 0, 0, 0)
+        self._send(HELLO, block, string("") + string("python_client") + string(key))
         frame = self._receive(timeout)
         if frame is None or frame[0] != WELCOME:
             raise Failure("no welcome: is an ingest there?")
-        _, _, _, self.session, _, _, silence = struct.unpack_from("<BBHIQII", frame[2])
+        _, _, _, self.session, _, _, silence, self.window = struct.unpack_from("<BBHIQIII", frame[2])
         self.silence = silence / 1000
 
-    def submit(self, handle, key, model, messages, max_tokens, temperature):
+    def submit(self, handle, model, messages, max_tokens, temperature, label="", idempotency_key="", timeout=0):
         block = struct.pack("<IBBBx16s", handle, 1, 0, 1, bytes(16))
         block += struct.pack("<QfffIfffII??2x", 0, temperature, 1, 0, 0, 1, 0, 0, max_tokens, 0, False, False)
+        block += struct.pack("<i4xQB7x", 0, int(timeout * 1e9), 0)
         texts = [text for message in messages for text in message]
-        self._send(SUBMIT, block, string(key) + string(model) + strings(texts) + struct.pack("<I", 0) + strings([]))
+        none = struct.pack("<I", 0)
+        self._send(SUBMIT, block, string("") + string(model) + strings(texts) + none + strings([]) + none + none
+                   + string("") + string("") + string(label) + string(idempotency_key))
 
     def cancel(self, handle):
         """Asks for the end of a request: said before the next row is read, safe in a signal handler."""
@@ -142,14 +160,14 @@ def main():
     options = parser.parse_args()
     messages = [("system", options.system)] if options.system else []
     messages.append(("user", options.prompt))
-    client = Client(options.connect, options.timeout)
+    client = Client(options.connect, options.timeout, options.key)
 
     def interrupted(*_):
         client.cancel(1)
         signal.signal(signal.SIGINT, signal.default_int_handler)  # A second Ctrl-C does not wait.
 
     signal.signal(signal.SIGINT, interrupted)
-    client.submit(1, options.key, options.model, messages, options.max_tokens, options.temperature)
+    client.submit(1, options.model, messages, options.max_tokens, options.temperature)
     status = answer(client, 1)
     client.close()
     return status

@@ -21,6 +21,8 @@ public final class LedgerProducer {
     }
 
     public let links: LowerLinks
+    /// Told what became of claims; on the reactor's thread.
+    public var onClaimAnswer: (ClaimAnswer) -> Void = { _ in }
     public private(set) var counters = Counters()
 
     private var spool: Spool
@@ -68,6 +70,17 @@ public final class LedgerProducer {
         return hasUnsent || links.side.awaitsTick
     }
 
+    /// Whether a session with accounting goes on.
+    public var isConnected: Bool { link != nil }
+
+    /// Asks for an idempotency key at once.
+    /// - Returns: False when accounting is away, or does not know claims.
+    public func send(_ claim: Claim) -> Bool {
+        guard let link, links.side.version(of: link) >= 2 else { return false }
+        claim.encode(into: &frame, session: session)
+        return links.send(&frame, on: link, session: session) == .sent
+    }
+
     /// Events that accounting has not acknowledged.
     public var pending: UInt64 { spool.pending }
 
@@ -108,8 +121,11 @@ public final class LedgerProducer {
     public func drain(_ link: UInt32, log: Logger) {
         do {
             try links.drain(link) { header, bytes, _, _ throws(WireError) in
-                guard header.kind == .recordAck else { throw WireError(.unexpectedKind, offset: 3) }
-                acknowledge(try Count(decoding: bytes, header: header).value, log: log)
+                switch header.kind {
+                case .recordAck: acknowledge(try Count(decoding: bytes, header: header).value, log: log)
+                case .claimAnswer: onClaimAnswer(try ClaimAnswer(decoding: bytes, header: header))
+                default: throw WireError(.unexpectedKind, offset: 3)
+                }
             }
         } catch {
             log.error("cannot receive from accounting", metadata: ["error": "\(error)"])

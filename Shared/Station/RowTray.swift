@@ -48,6 +48,10 @@ public final class RowTray<Source: RowSource> {
     /// Works whose last row `fill` put into the batch.
     @usableFromInline var ended: [UInt64] = []
 
+    /// Works whose last row the last `fill` put into the batch.
+    @inlinable
+    public var endedWorks: [UInt64] { ended }
+
     public init(link: UInt32, session: UInt32) {
         self.link = link
         self.session = session

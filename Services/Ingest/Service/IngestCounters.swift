@@ -10,6 +10,8 @@ struct IngestCounters: Sendable {
     var finished: UInt64 = 0
     var cancelled: UInt64 = 0
     var failed: UInt64 = 0
+    /// Of the failed, those whose client's time was over.
+    var overdue: UInt64 = 0
     /// Requests sent down again after a tokenizer was lost or gave them back.
     var redispatched: UInt64 = 0
     /// Tokens given to clients.

@@ -36,11 +36,13 @@ extension IngestLoop {
                 client: .http(stream), streams: request.streams, firstAttempt: firstAttempt, receivedAt: now))
         switch admitted {
         case .success(let work): httpWorks[stream.number] = work
-        case .failure(let refusal):
-            let parameter = refusal.status == .unknownModel ? "model" : nil
-            stream.finish(
-                .failed(DoorFailure(DoorFailure.Kind(refusal.status), refusal.message, parameter: parameter)))
+        case .failure(let refusal): refuse(stream, refusal)
         }
+    }
+
+    func refuse(_ stream: DoorStream, _ refusal: Refusal) {
+        let parameter = refusal.status == .unknownModel ? "model" : nil
+        stream.finish(.failed(DoorFailure(DoorFailure.Kind(refusal.status), refusal.message, parameter: parameter)))
     }
 
     func cancel(stream number: UInt64) {

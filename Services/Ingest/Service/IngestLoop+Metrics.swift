@@ -10,6 +10,7 @@ extension IngestLoop {
 
     func mirrorMetrics(_ now: UInt64) {
         guard let mirror, mirror.isDue(now) else { return }
+        mirror.gauge("bytes_held", Double(heldBytes), help: "Bytes that requests take, at most.")
         mirror.gauge("requests_held", Double(requests.count), help: "Requests held now.")
         mirror.gauge(
             "answers_unread", Double(unread.count), help: "Answers that wait for an HTTP client to take them.")
@@ -27,6 +28,7 @@ extension IngestLoop {
         mirror.count("finished", counters.finished, help: "Requests answered.")
         mirror.count("cancelled", counters.cancelled, help: "Requests cancelled.")
         mirror.count("failed", counters.failed, help: "Requests failed.")
+        mirror.count("overdue", counters.overdue, help: "Requests whose client's time was over.")
         mirror.count("redispatched", counters.redispatched, help: "Requests sent down again.")
         mirror.count("tokens_delivered", counters.delivered, help: "Tokens given to clients.")
         mirror.count("tokens_undelivered", counters.undelivered, help: "Tokens for clients who had left.")

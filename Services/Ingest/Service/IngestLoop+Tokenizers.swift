@@ -16,6 +16,10 @@ extension IngestLoop {
         encodeFrame.deliveredBytes = request.textBytes
         encodeFrame.tenant = request.tenant
         encodeFrame.body = request.body
+        if request.deadline > 0 {
+            let now = MonotonicClock.now()
+            encodeFrame.body.options.timeLeft = request.deadline > now ? request.deadline - now : 1
+        }
         encodeFrame.generated = request.generated
         do throws(WireError) {
             try encodeFrame.encode(
@@ -64,7 +68,7 @@ extension IngestLoop {
                 tokenizers.dispatcher.handedBack(row.handle, in: session)
                 continue
             }
-            guard let request = requests[work] else {
+            guard let request = requests[work], !request.isEnding else {
                 if row.finish != .none { tokenizers.dispatcher.finished(row.handle, in: session) }
                 continue
             }
@@ -113,7 +117,7 @@ extension IngestLoop {
     }
 
     func lost(_ work: UInt64, by tokenizer: PeerInfo?, _ reason: LossReason) {
-        guard let request = requests[work] else { return }
+        guard let request = requests[work], !request.isEnding else { return }
         if case .sessionEnded = reason {
             var event = event(.lostAttempt, request)
             event.outcome = .lost
@@ -148,7 +152,12 @@ extension IngestLoop {
 
     /// The client asks for the end of a request, or has left.
     func cancel(_ work: UInt64) {
-        guard let request = requests[work], !request.isCancelled else { return }
+        guard let request = requests[work] else { return }
+        if request.isEnding {
+            if case .door(let outlet, _) = request.client, !outlet.tray.isOpen { leave(request) }
+            return
+        }
+        guard !request.isCancelled else { return }
         request.isCancelled = true
         switch tokenizers.dispatcher.cancel(work) {
         case .removed: conclude(work, finish: .cancelled, status: .ok)

@@ -13,6 +13,8 @@ extension IngestLoop {
         clients.dispatcher.tick(now)
         tokenizers.dispatcher.tick(now)
         endWaiting(now)
+        endOverdue(now)
+        if !claims.isEmpty { endClaims(now, all: !ledger.isConnected) }
         if !unread.isEmpty { endUnread(now) }
     }
 
@@ -28,6 +30,23 @@ extension IngestLoop {
         }
     }
 
+    /// Ends requests whose clients' time is over.
+    private func endOverdue(_ now: UInt64) {
+        guard let next = nextDeadline, now >= next else { return }
+        nextDeadline = nil
+        for work in requests.keys {
+            guard let request = requests[work], request.deadline > 0, !request.isEnding else { continue }
+            if now >= request.deadline {
+                counters.overdue += 1
+                conclude(
+                    work, finish: .failed, status: .deadlineExceeded,
+                    message: "The request's time is over before its answer was complete.")
+            } else {
+                nextDeadline = min(nextDeadline ?? .max, request.deadline)
+            }
+        }
+    }
+
     public func endTurn() {
         // What was reserved stands in the spool before the work for it goes out.
         ledger.commit(log: log)
@@ -37,6 +56,8 @@ extension IngestLoop {
         flushOutlets()
         flushHTTP()
         performActions()
+        // What clients acknowledged meanwhile opened windows.
+        flushOutlets()
         ledger.flush(log: log)
         if isDraining, requests.count == 0, unread.isEmpty {
             for continuation in drained { continuation.resume() }
@@ -78,12 +99,20 @@ extension IngestLoop {
 
     private func handleClient(_ action: Dispatcher.Action) {
         switch action {
-        case .peerUp(let peer): outlets[peer.session] = ClientOutlet(session: peer.session)
+        case .peerUp(let peer): outlets[peer.session] = ClientOutlet(peer)
         case .peerDown(let peer, _):
             guard let outlet = outlets.removeValue(forKey: peer.session) else { return }
             outlet.tray.close()
             for work in outlet.works.values { cancel(work) }
-        case .control, .dispatch, .lost, .probeReply, .framesRead, .traysRead: break
+        case .framesRead(let session, let sequence):
+            guard let outlet = outlets[session] else { return }
+            outlet.window.read(framesThrough: sequence)
+            windowMoved(of: outlet)
+        case .traysRead(let session, let tray):
+            guard let outlet = outlets[session] else { return }
+            guard outlet.window.read(traysThrough: tray) else { return clients.dispatcher.violated(by: session.peer) }
+            windowMoved(of: outlet)
+        case .control, .dispatch, .lost, .probeReply: break
         }
     }
 }

@@ -33,7 +33,12 @@ public actor IngestLoop: DiallingStation {
     var requests = SlotTable<IngestRequest>()
     /// Bytes of their prompts.
     var heldBytes = 0
-    var memory = RequestMemory()
+    var claims: [UInt64: PendingClaim] = [:]
+    var lastClaim: UInt64 = 0
+    /// Claims whose clients were told to come again, by number: a late grant of theirs is given back.
+    var abandonedClaims: [UInt64: IngestRequest] = [:]
+    /// When the next client's time is over, at the earliest.
+    var nextDeadline: UInt64?
     var counters = IngestCounters()
     var mirror: MetricMirror?
     var outlets: [SessionRef: ClientOutlet] = [:]
@@ -80,6 +85,8 @@ public actor IngestLoop: DiallingStation {
             dispatcher: Dispatcher(
                 role: .ingest, epoch: station.epoch, name: configuration.name, settings: line,
                 acceptedRoles: [.tokenizer], leases: true))
+        clients.dispatcher.outputWindow = UInt32(ClientWindow.bytes)
+        clients.admits = { hello in tenantOfKey(hello.key) == nil ? .unauthenticated : nil }
         clientDoor = clients.endpoint
         tokenizerLink = tokenizers.endpoint
         dialling = Dialling(resolver: station.resolver)
@@ -87,6 +94,7 @@ public actor IngestLoop: DiallingStation {
 
     /// Begins to listen and to dial.
     public func start() {
+        ledger.onClaimAnswer = { [weak self] answer in self?.assumeIsolated { $0.claimAnswered(answer) } }
         clients.attach(to: reactor) { [weak self] in self?.assumeIsolated { $0.drainClients() } }
         tokenizers.attach(to: reactor) { [weak self] in self?.assumeIsolated { $0.drainTokenizers() } }
         beginTurns()
@@ -113,6 +121,11 @@ public actor IngestLoop: DiallingStation {
     private func giveUp() {
         for key in requests.keys { conclude(key, finish: .failed, status: .draining, message: "The ingest stops.") }
         endUnread(MonotonicClock.now(), all: true)
+        endTurn()
+        // Whoever has not read what went out gets no end.
+        for key in requests.keys {
+            if let request = requests[key] { leave(request) }
+        }
         endTurn()
     }
 
@@ -160,10 +173,10 @@ public actor IngestLoop: DiallingStation {
 
     private func take(_ submit: Submit, from session: SessionRef, now: UInt64) {
         guard let outlet = outlets[session] else { return }
-        guard outlet.works[submit.handle] == nil else {
+        guard outlet.works[submit.handle] == nil, !outlet.claiming.contains(submit.handle) else {
             return refuse(outlet, submit.handle, .conflict, "handle \(submit.handle) is in use")
         }
-        guard let tenant = tenantOfKey(submit.key) else {
+        guard let tenant = tenantOfKey(submit.key.isEmpty ? outlet.key : submit.key) else {
             return refuse(outlet, submit.handle, .unauthenticated, "no such API key")
         }
         if let problem = RequestCheck.problem(submit.body) {
@@ -171,17 +184,30 @@ public actor IngestLoop: DiallingStation {
         }
         var body = seeded(submit.body, hasSeed: submit.hasSeed)
         if body.model.isEmpty, let served = models.first { body.model = served }
+        // What clients of version 1 gave as the request's id.
+        let label = submit.label.isEmpty && submit.requestID != .none ? "\(submit.requestID)" : submit.label
         let request = IngestRequest(
-            requestID: submit.requestID == .none ? makeID() : submit.requestID, tenant: tenant, body: body,
-            client: .door(outlet, handle: submit.handle), streams: submit.streams, firstAttempt: firstAttempt,
-            receivedAt: now)
+            requestID: makeID(), tenant: tenant, body: body, client: .door(outlet, handle: submit.handle),
+            streams: submit.streams, firstAttempt: firstAttempt, receivedAt: now, label: label)
+        if !submit.idempotencyKey.isEmpty {
+            do throws(WireError) {
+                let digest = try Self.digest(of: submit.body, hasSeed: submit.hasSeed, streams: submit.streams)
+                if let refusal = claim(request, key: submit.idempotencyKey, digest: digest, now: now) {
+                    return refuse(outlet, submit.handle, refusal.status, refusal.message)
+                }
+                outlet.claiming.insert(submit.handle)
+                return
+            } catch {
+                return refuse(outlet, submit.handle, .invalidRequest, "the request does not fit a frame")
+            }
+        }
         switch admit(request) {
         case .success(let work): outlet.works[submit.handle] = work
         case .failure(let refusal): refuse(outlet, submit.handle, refusal.status, refusal.message)
         }
     }
 
-    private func refuse(_ outlet: ClientOutlet, _ handle: UInt32, _ status: Status, _ message: String) {
+    func refuse(_ outlet: ClientOutlet, _ handle: UInt32, _ status: Status, _ message: String) {
         outlet.refusals.append(ClientOutlet.Refusal(handle: handle, status: status, message: message))
         list(outlet)
     }
@@ -210,14 +236,9 @@ public actor IngestLoop: DiallingStation {
             counters.refused += 1
             return .failure(Refusal(status: .draining, message: "This ingest is going; try another."))
         }
-        guard heldBytes == 0 || heldBytes + request.promptBytes <= configuration.heldBytes else {
+        guard heldBytes == 0 || heldBytes + request.heldBytes <= configuration.heldBytes else {
             counters.busy += 1
             return .failure(Refusal(status: .busy, message: Self.message(for: .busy, model: request.body.model)))
-        }
-        guard memory.begin(request.requestID, tenant: request.tenant) else {
-            counters.refused += 1
-            return .failure(
-                Refusal(status: .conflict, message: "Request \(request.requestID) is in the works or done already."))
         }
         let work = requests.insert(request)
         request.work = work
@@ -226,13 +247,15 @@ public actor IngestLoop: DiallingStation {
         let outcome = tokenizers.dispatcher.submit(work, model: request.body.model, now: request.stamps.downBegun)
         if case .refused(let status) = outcome {
             requests.remove(work)
-            memory.withdraw(request.requestID, tenant: request.tenant)
             if status == .busy { counters.busy += 1 } else { counters.refused += 1 }
             return .failure(Refusal(status: status, message: Self.message(for: status, model: request.body.model)))
         }
         counters.admitted += 1
-        heldBytes += request.promptBytes
-        ledger.record(event(.reserve, request))
+        heldBytes += request.heldBytes
+        if request.deadline > 0 { nextDeadline = min(nextDeadline ?? .max, request.deadline) }
+        var reservation = event(.reserve, request)
+        reservation.label = request.label
+        ledger.record(reservation)
         return .success(work)
     }
 

@@ -18,6 +18,8 @@ final class IngestRequest: RowSource {
     let tenant: String
     let body: RequestBody
     let client: Client
+    /// What the client calls it; the ledger keeps it.
+    let label: String
     /// False: the client wants one row at the end.
     let streams: Bool
     /// What the prompt takes in memory.
@@ -39,8 +41,13 @@ final class IngestRequest: RowSource {
     /// The key under which the line knows it; 0 before it is admitted.
     var work: UInt64 = 0
     var isListed = false
-    private var end: RequestEnd?
+    private(set) var end: RequestEnd?
+    /// Tokens that stand in frames which went out, or that the client's socket took.
     var deliveredTokens: UInt32 = 0
+    /// When the client's time is over, on the monotonic clock; 0 for never.
+    let deadline: UInt64
+    /// What it takes in memory, at most.
+    var heldBytes: Int
     var promptTokens: UInt32 = 0
     var cachedTokens: UInt32 = 0
     var isCancelled = false
@@ -50,22 +57,31 @@ final class IngestRequest: RowSource {
 
     init(
         requestID: RequestID, tenant: String, body: RequestBody, client: Client, streams: Bool, firstAttempt: UInt16,
-        receivedAt: UInt64
+        receivedAt: UInt64, label: String = ""
     ) {
         self.requestID = requestID
         self.tenant = tenant
         self.body = body
         self.client = client
         self.streams = streams
+        self.label = label
         self.firstAttempt = firstAttempt
         promptBytes = body.strings.reduce(body.tokens.count * 4) { $0 + $1.utf8.count }
+        heldBytes =
+            body.stops.reduce(promptBytes + body.template.arguments.utf8.count) { $0 + $1.utf8.count }
+            + 4 * body.options.stopTokens.count + 8 * body.options.logitBias.count
+        let (sum, isOver) = receivedAt.addingReportingOverflow(body.options.timeLeft)
+        deadline = body.options.timeLeft == 0 || isOver ? 0 : sum
         stamps.downReceived = receivedAt
     }
 
     /// The number of this attempt, in the names of its events.
     var attempt: UInt16 { firstAttempt &+ redispatches }
 
-    /// Ends the answer; its last row goes with the next frame.
+    /// Whether all of the answer is there: what is left is that the client takes it.
+    var isEnding: Bool { end != nil }
+
+    /// Ends the answer; its last row goes once the client's window lets it.
     func end(_ end: RequestEnd) {
         self.end = end
         // A failure in place of a whole answer brings none of it.
@@ -79,13 +95,17 @@ final class IngestRequest: RowSource {
 
     // MARK: Rows
 
-    private static let rowTokens = Int(UInt16.max)
-    private static let rowBytes = 4 << 20
+    // Small against a client's window, so that the window is used.
+    private static let rowTokens = 8192
+    private static let rowBytes = 32 << 10
 
     func fits(_ batch: borrowing TextBatch) -> Bool {
-        batch.hasRoom(
-            tokens: min(generated.count - sentTokens, Self.rowTokens),
-            bytes: max(min(pendingText.count, Self.rowBytes), end?.message.utf8.count ?? 0))
+        guard case .door(let outlet, _) = client else { return false }
+        let tokens = min(generated.count - sentTokens, Self.rowTokens)
+        let bytes = max(min(pendingText.count, Self.rowBytes), end?.message.utf8.count ?? 0)
+        return batch.hasRoom(tokens: tokens, bytes: bytes)
+            && outlet.hasRoom(
+                batch, tokens: tokens, bytes: bytes, hops: body.wantsHops ? (end?.hops.count ?? 0) + 3 : 0)
     }
 
     func takeRow(into batch: inout TextBatch, sentAt: UInt64) -> RowOutcome {
@@ -107,6 +127,7 @@ final class IngestRequest: RowSource {
         batch.text += text
         batch.text += message
         sentTokens += count
+        deliveredTokens += UInt32(clamping: count)
         if isAll {
             pendingText.removeAll(keepingCapacity: true)
         } else {
@@ -144,49 +165,4 @@ struct RequestEnd {
     /// Those of the stations below, on our clock.
     var hops: [HopRecord] = []
     var receivedAt: UInt64
-}
-
-/// One client of the ZeroMQ door.
-final class ClientOutlet {
-    let tray: RowTray<IngestRequest>
-    let session: SessionRef
-    /// Its requests, by its own handles.
-    var works: [UInt32: UInt64] = [:]
-    /// Requests that were not admitted: they have no work, only an answer.
-    var refusals: [Refusal] = []
-    /// Whether the outlet is listed for the end of this turn.
-    var isDirty = false
-    /// Frames sent.
-    private var trays: UInt64 = 0
-
-    struct Refusal {
-        var handle: UInt32
-        var status: Status
-        var message: String
-    }
-
-    init(session: SessionRef) {
-        self.session = session
-        tray = RowTray(link: 0, session: session.session)
-    }
-
-    /// Puts what waits into the batch, as the next output; false when nothing waits.
-    func fill(_ batch: inout TextBatch, sentAt: UInt64) -> Bool {
-        guard !tray.isEmpty || !refusals.isEmpty else { return false }
-        tray.fill(&batch, sentAt: sentAt)
-        var taken = 0
-        for refusal in refusals {
-            guard batch.hasRoom(tokens: 0, bytes: refusal.message.utf8.count) else { break }
-            batch.rows.append(
-                TextRow(
-                    handle: refusal.handle, tokenCount: 0, finish: .failed, status: refusal.status, position: 0,
-                    textLength: UInt32(refusal.message.utf8.count)))
-            batch.text += Array(refusal.message.utf8)
-            taken += 1
-        }
-        refusals.removeFirst(taken)
-        trays += 1
-        batch.tray = trays
-        return true
-    }
 }

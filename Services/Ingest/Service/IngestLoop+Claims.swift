@@ -1,0 +1,150 @@
+import Crypto
+import Line
+import OpenAIDoor
+import Station
+import Wire
+
+/// Requests with an idempotency key: each waits for the ledger's word that the key is its own before it is admitted.
+extension IngestLoop {
+    /// A request whose key is asked for.
+    struct PendingClaim {
+        var request: IngestRequest
+        /// When the ledger has not answered by then, the client is told so.
+        var until: UInt64
+    }
+
+    /// How long the ledger may take, in nanoseconds.
+    private static var patience: UInt64 { 5_000_000_000 }
+
+    /// SHA-256 of what a request asks for: not its label, its key or the time that its client waits.
+    static func digest(of body: RequestBody, hasSeed: Bool, streams: Bool) throws(WireError) -> BodyDigest {
+        var plain = Submit(handle: 0, hasSeed: hasSeed, streams: streams, body: body)
+        plain.body.options.timeLeft = 0
+        var buffer = FrameBuffer()
+        try plain.encode(into: &buffer, session: 0)
+        var words: [UInt64] = []
+        var word: UInt64 = 0
+        for (index, byte) in SHA256.hash(data: buffer.bytes).enumerated() {
+            word |= UInt64(byte) << UInt64(8 * (index % 8))
+            if index % 8 == 7 {
+                words.append(word)
+                word = 0
+            }
+        }
+        return BodyDigest(words[0], words[1], words[2], words[3])
+    }
+
+    /// Asks the ledger for a request's key. `refuse` is told when that cannot be done.
+    func claim(_ request: IngestRequest, key: String, digest: BodyDigest, now: UInt64) -> Refusal? {
+        lastClaim += 1
+        let claim = Claim(
+            number: lastClaim, requestID: request.requestID, bodyDigest: digest, tenant: request.tenant, key: key)
+        guard !isDraining, claims.count < configuration.admission else {
+            counters.busy += 1
+            return Refusal(status: .busy, message: "Too many requests wait; retry later.")
+        }
+        guard ledger.send(claim) else {
+            counters.refused += 1
+            return Refusal(
+                status: .unavailable, message: "The ledger is away: requests with an idempotency key have to wait.")
+        }
+        claims[lastClaim] = PendingClaim(request: request, until: now + Self.patience)
+        return nil
+    }
+
+    /// The ledger has said whose key it is.
+    func claimAnswered(_ answer: ClaimAnswer) {
+        guard let claim = claims.removeValue(forKey: answer.number) else { return orphanedGrant(answer) }
+        let request = claim.request
+        switch answer.outcome {
+        case .granted:
+            if isGone(request) { return release(claimOf: request) }
+            switch admit(request) {
+            case .success(let work): note(work, of: request)
+            case .failure(let refusal):
+                release(claimOf: request)
+                refuse(request, refusal)
+            }
+        case .running:
+            refuse(
+                request,
+                Refusal(
+                    status: .conflict,
+                    message: "A request with this idempotency key is in the works: \(answer.requestID)."))
+        case .ended:
+            refuse(
+                request,
+                Refusal(
+                    status: .conflict,
+                    message: "A request with this idempotency key has ended (\(answer.finish), "
+                        + "\(answer.deliveredTokens) tokens delivered): \(answer.requestID)."))
+        case .otherBody:
+            refuse(
+                request,
+                Refusal(
+                    status: .keyMismatch,
+                    message: "This idempotency key was used with another request body: \(answer.requestID)."))
+        case .refused:
+            refuse(request, Refusal(status: .unavailable, message: "The ledger cannot decide about the key now."))
+        }
+    }
+
+    /// Ends the waits for the ledger that took too long, all of them when it went away.
+    func endClaims(_ now: UInt64, all: Bool = false) {
+        for (number, claim) in claims where all || now > claim.until {
+            claims[number] = nil
+            refuse(
+                claim.request,
+                Refusal(status: .unavailable, message: "The ledger did not say in time whose the key is."))
+            // If it was granted after all, the answer finds nobody and the key is free again.
+            abandonedClaims[number] = claim.request
+        }
+        while abandonedClaims.count > Self.abandonedLimit, let oldest = abandonedClaims.keys.min() {
+            abandonedClaims[oldest] = nil
+        }
+    }
+
+    private static var abandonedLimit: Int { 4096 }
+
+    private func orphanedGrant(_ answer: ClaimAnswer) {
+        guard let request = abandonedClaims.removeValue(forKey: answer.number), answer.outcome == .granted else {
+            return
+        }
+        release(claimOf: request)
+    }
+
+    /// The key is the request's, but no work is done for it: it is opened and voided, and its key may be used again.
+    private func release(claimOf request: IngestRequest) {
+        ledger.record(event(.reserve, request))
+        var end = event(.void, request)
+        end.outcome = .failed
+        end.status = .unavailable
+        ledger.record(end)
+    }
+
+    private func isGone(_ request: IngestRequest) -> Bool {
+        switch request.client {
+        case .door(let outlet, _): !outlet.tray.isOpen
+        case .http(let stream): stream.isCancelled
+        }
+    }
+
+    private func note(_ work: UInt64, of request: IngestRequest) {
+        switch request.client {
+        case .door(let outlet, let handle):
+            outlet.claiming.remove(handle)
+            outlet.works[handle] = work
+        case .http(let stream): httpWorks[stream.number] = work
+        }
+    }
+
+    private func refuse(_ request: IngestRequest, _ refusal: Refusal) {
+        switch request.client {
+        case .door(let outlet, let handle):
+            outlet.claiming.remove(handle)
+            guard outlet.tray.isOpen else { return }
+            refuse(outlet, handle, refusal.status, refusal.message)
+        case .http(let stream): refuse(stream, refusal)
+        }
+    }
+}
