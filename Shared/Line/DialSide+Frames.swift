@@ -76,9 +76,10 @@ extension DialSide {
             setDemand(UInt64(heartbeat.waiting), at: index)
             traysTaken(through: heartbeat.traysTaken, at: index)
             guard links[index].isUp else { return }
-            let reply = HeartbeatReply(
+            var reply = HeartbeatReply(
                 originAt: header.sentAt, receivedAt: time, held: UInt32(clamping: heldCount),
                 free: slots - min(slots, UInt32(clamping: heldCount)), stepAge: stepAge)
+            reply.contextLength = contextLength
             queue(.heartbeatReply(reply), on: index)
         case .demand(let count):
             counters.demands += 1

@@ -57,7 +57,9 @@ public struct DialSide: Sendable {
     public let epoch: UInt64
     public let name: String
     public let model: String
-    public let contextLength: UInt32
+    /// Tokens that prompt and answer may have together: told in the hello, and again with each heartbeat's answer; 0
+    /// where it is not known.
+    public var contextLength: UInt32
     public let settings: LineSettings
     /// A client's API key. With one the hello is of version 2, and stations of version 1 refuse it.
     public var key = ""

@@ -141,6 +141,7 @@ extension Dispatcher {
         peers[index].held = reply.held
         peers[index].free = reply.free
         peers[index].stepAge = reply.stepAge
+        if reply.contextLength > 0 { peers[index].info.contextLength = reply.contextLength }
         peers[index].clock.add(
             sent: reply.originAt, receivedByPeer: reply.receivedAt, answeredByPeer: header.sentAt, received: now)
         if let read = peers[index].heartbeats.firstIndex(where: { $0.sentAt == reply.originAt }) {

@@ -127,6 +127,7 @@ extension HeartbeatReply {
             raw.put(stepAge, at: 48)
             raw.put(held, at: 56)
             raw.put(free, at: 60)
+            raw.put(contextLength, at: 64)
         }
         buffer.finish()
     }
@@ -136,6 +137,10 @@ extension HeartbeatReply {
         self.init(
             originAt: frame.u64(at: 32), receivedAt: frame.u64(at: 40), held: frame.u32(at: 56),
             free: frame.u32(at: 60), stepAge: frame.u64(at: 48))
+        if header.blockLength >= 40 {
+            contextLength = frame.u32(at: 64)
+            try frame.reserved(at: 68, count: 4)
+        }
         try reader.finish()
     }
 }

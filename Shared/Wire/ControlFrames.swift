@@ -106,6 +106,8 @@ public struct HeartbeatReply: Equatable, Sendable {
     public var free: UInt32
     /// Nanoseconds since the engine (or its like) last made a step while holding work; 0 when it holds none.
     public var stepAge: UInt64
+    /// Tokens that prompt and answer may have together now; 0 where it is not known.
+    public var contextLength: UInt32 = 0
 
     public init(originAt: UInt64, receivedAt: UInt64, held: UInt32, free: UInt32, stepAge: UInt64) {
         self.originAt = originAt

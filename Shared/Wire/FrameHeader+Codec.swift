@@ -89,6 +89,7 @@ extension FrameKind {
     func blockLength(in version: UInt8) -> Int {
         switch self {
         case .hello, .welcome: 32
+        case .heartbeatReply: 40
         case .submit where version >= 2: 96
         case .encode where version >= 2: 104
         case .generate where version >= 2: 104

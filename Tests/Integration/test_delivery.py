@@ -191,3 +191,22 @@ def test_a_deadline_ends_a_request_that_takes_longer(start):
     # What came before is billed.
     assert rows == [(1, text)]
     cluster.audit()
+
+
+def test_a_prompt_that_cannot_fit_is_refused_before_it_is_tokenized(start):
+    cluster = start()
+    client = client_module.Client(cluster.door, 10)
+    tokenizer = cluster.names("tokenizer")[0]
+    name = model(cluster)
+    # Ingest learns the context with a heartbeat's answer.
+    def refused():
+        handle = next(HANDLES)
+        client.submit(handle, name, [("user", " " * (6 << 20))], 1, 0)
+        row = next(row for row in client.rows() if row[0] == handle)
+        assert row[1] == "failed" and row[2] == "promptTooLong", row
+        return "at least" in row[3]
+
+    await_state("ingest itself refuses", refused)
+    before = cluster.metrics(tokenizer)["tokenfactory_tokenizer_requests_total"]
+    assert refused()
+    assert cluster.metrics(tokenizer)["tokenfactory_tokenizer_requests_total"] == before

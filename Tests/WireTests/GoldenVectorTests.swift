@@ -56,7 +56,7 @@ import Wire
     ]
 
     /// Vectors whose block is that of the first version, shorter than what is written now.
-    private static let readOnly: Set<String> = ["hello-1", "welcome-1"]
+    private static let readOnly: Set<String> = ["hello-1", "welcome-1", "heartbeat-reply-1"]
 
     static let expected: [String: AnyFrame] = [
         "hello": .hello(
@@ -97,6 +97,10 @@ import Wire
         "reset": .reset(Reset(status: .unknownSession)),
         "heartbeat": .heartbeat(Heartbeat(waiting: 17, traysTaken: 99)),
         "heartbeat-reply": .heartbeatReply(
+            changed(HeartbeatReply(originAt: 1000, receivedAt: 2000, held: 4, free: 60, stepAge: 3000)) {
+                $0.contextLength = 8192
+            }),
+        "heartbeat-reply-1": .heartbeatReply(
             HeartbeatReply(originAt: 1000, receivedAt: 2000, held: 4, free: 60, stepAge: 3000)),
         "credit": .count(.credit, Count(64)),
         "recall": .count(.recall, Count(32)),

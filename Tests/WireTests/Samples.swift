@@ -44,9 +44,7 @@ struct Samples {
         case .heartbeat: .heartbeat(Heartbeat(waiting: random.u32(), traysTaken: random.next()))
         case .heartbeatReply:
             .heartbeatReply(
-                HeartbeatReply(
-                    originAt: random.next(), receivedAt: random.next(), held: random.u32(), free: random.u32(),
-                    stepAge: random.next()))
+                heartbeatReply())
         case .credit, .recall, .recallAck, .demand, .trayAck, .probe, .probeReply, .recordAck:
             .count(kind, Count(random.next()))
         case .goodbye, .goodbyeAck: .empty(kind)
@@ -113,6 +111,14 @@ struct Samples {
         }
         options.cacheSalt = name()
         return options
+    }
+
+    private mutating func heartbeatReply() -> HeartbeatReply {
+        var reply = HeartbeatReply(
+            originAt: random.next(), receivedAt: random.next(), held: random.u32(), free: random.u32(),
+            stepAge: random.next())
+        reply.contextLength = random.u32()
+        return reply
     }
 
     private mutating func digest() -> BodyDigest {

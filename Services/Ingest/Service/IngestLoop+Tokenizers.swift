@@ -86,7 +86,7 @@ extension IngestLoop {
             return conclude(
                 work, finish: .failed, status: row.status, message: String(decoding: text, as: UTF8.self))
         }
-        guard Int(row.position) == request.generated.count else {
+        guard Int(row.position) == request.generated.count, request.allows(row) else {
             counters.misplacedRows += 1
             // Its lease stands until here: with the session it is lost, and the request goes to another tokenizer.
             return tokenizers.dispatcher.violated(by: session.peer)

@@ -240,6 +240,10 @@ public actor IngestLoop: DiallingStation {
             counters.busy += 1
             return .failure(Refusal(status: .busy, message: Self.message(for: .busy, model: request.body.model)))
         }
+        if let message = overflow(of: request) {
+            counters.refused += 1
+            return .failure(Refusal(status: .promptTooLong, message: message))
+        }
         let work = requests.insert(request)
         request.work = work
         request.stamps.downBegun = MonotonicClock.now()
@@ -258,6 +262,29 @@ public actor IngestLoop: DiallingStation {
         ledger.record(reservation)
         return .success(work)
     }
+
+    /// Why a prompt cannot fit the context of any tokenizer's workers, where that is certain before it is tokenized.
+    private func overflow(of request: IngestRequest) -> String? {
+        guard request.promptBytes >= Self.certainlySmall else { return nil }
+        var most: (tokens: Int, context: Int)?
+        for peer in tokenizers.dispatcher.allPeers where request.body.model.isEmpty || peer.model == request.body.model
+        {
+            let isText = request.body.form != .tokens
+            guard peer.contextLength > 0, !isText || peer.longestToken > 0 else { return nil }
+            let context = Int(peer.contextLength)
+            let fewest =
+                isText ? request.promptBytes / Int(peer.longestToken) : request.body.tokens.count
+            guard fewest > context else { return nil }
+            if context > most?.context ?? 0 { most = (fewest, context) }
+        }
+        return most.map {
+            "This model's maximum context length is \($0.context) tokens. However, your prompt has at least "
+                + "\($0.tokens) tokens. Please reduce the length of the prompt."
+        }
+    }
+
+    /// Bytes of a prompt that fits any context worth looking at.
+    private static var certainlySmall: Int { 4096 }
 
     private static func message(for status: Status, model: String) -> String {
         switch status {

@@ -93,6 +93,22 @@ final class IngestRequest: RowSource {
     /// A frame did not go out: these tokens of it were not delivered.
     func withdraw(_ count: UInt32) { deliveredTokens -= min(deliveredTokens, count) }
 
+    /// Whether what a tokenizer says of the request can be true: no more tokens than were asked for, a prompt of as many
+    /// tokens as its text can have, no more of it cached than there is. What it says of the prompt is billed.
+    func allows(_ row: TextRow) -> Bool {
+        let limit = Int(body.limits.maximumTokens)
+        guard limit == 0 || generated.count + Int(row.tokenCount) <= limit else { return false }
+        guard row.cachedTokens <= max(row.promptTokens, promptTokens) else { return false }
+        guard row.promptTokens > 0 else { return true }
+        if promptTokens > 0, row.promptTokens != promptTokens { return false }
+        if body.form == .tokens { return Int(row.promptTokens) == body.tokens.count }
+        // Every token stands for a byte at least; the template adds a text of its own around each message.
+        return Int(row.promptTokens) <= promptBytes + Self.templateTokens + Self.messageTokens * body.strings.count
+    }
+
+    private static let templateTokens = 65_536
+    private static let messageTokens = 64
+
     // MARK: Rows
 
     // Small against a client's window, so that the window is used.

@@ -52,14 +52,21 @@ extension TokenizerLoop {
         case .peerUp(let peer):
             workerPeers[peer.session.peer] = peer
             lastContextLength = Int(peer.contextLength)
+            stateContext()
             log.info("tokenizer: worker joined", metadata: ["worker": "\(peer.name)", "slots": "\(peer.slots)"])
         case .peerDown(let peer, let status):
             if workerPeers[peer.session.peer]?.session == peer.session { workerPeers[peer.session.peer] = nil }
+            stateContext()
             log.info("tokenizer: worker left", metadata: ["worker": "\(peer.name)", "reason": "\(status)"])
         case .framesRead, .traysRead: break
         case .probeReply(_, let number):
             if let probe = probes.removeValue(forKey: number) { ingests.side.probeReply(probe.number, on: probe.link) }
         }
+    }
+
+    /// Tells the ingests how long a prompt may be, so that they refuse what cannot fit before it comes here.
+    private func stateContext() {
+        ingests.side.contextLength = workers.dispatcher.largestContext ?? UInt32(clamping: lastContextLength)
     }
 
     private func handle(_ action: DialSide.Action) {

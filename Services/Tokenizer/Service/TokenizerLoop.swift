@@ -84,6 +84,7 @@ public actor TokenizerLoop: DiallingStation {
             side: DialSide(
                 role: .tokenizer, epoch: station.epoch, name: configuration.name, model: configuration.modelName,
                 settings: patient))
+        ingests.side.longestToken = UInt32(clamping: table.longest)
         workerLink = workers.endpoint
         dialling = Dialling(resolver: station.resolver)
     }

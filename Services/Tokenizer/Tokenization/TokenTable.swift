@@ -36,11 +36,15 @@ public struct TokenTable: Sendable {
     private init(storage: [UInt8], ends: [UInt32]) {
         self.storage = storage
         self.ends = ends
+        longest = zip(ends, ends.dropFirst()).lazy.map { Int($1 - $0) }.max() ?? 0
         isWhole = ends.indices.dropLast().map { token in
             let bytes = storage.span.extracting(Int(ends[token])..<Int(ends[token + 1]))
             return (try? UTF8Span(validating: bytes)) != nil
         }
     }
+
+    /// Bytes of the longest token. A text of more bytes than so many tokens of that length has more tokens.
+    public let longest: Int
 
     /// Number of tokens.
     public var count: Int { ends.count - 1 }
