@@ -105,7 +105,7 @@ let package = Package(
         target("Station", "Shared/Station", ["Wire", "Transport", "Line", "Spool", "Telemetry", logging]),
         target(
             "Launch", "Shared/Launch",
-            ["Settings", "Line", "Transport", logging, lifecycle, unixSignals]),
+            ["Settings", "Line", "Transport", "Wire", logging, lifecycle, unixSignals]),
         target("Spool", "Shared/Spool", ["Wire"]),
         target("Telemetry", "Shared/Telemetry", ["Wire"]),
         target("Economics", "Shared/Economics"),

@@ -1,6 +1,7 @@
 public import Line
 public import Settings
 public import Transport
+import Wire
 
 /// The settings that every station has.
 public struct StationSettings: Sendable {
@@ -37,6 +38,12 @@ public struct StationSettings: Sendable {
         line.stepAgeLimit = reader.nanoseconds(
             "step-age", default: .seconds(30), in: .milliseconds(100)...Duration.seconds(3600),
             help: "Age of an engine's last step, while it holds work, after which its worker counts as hung.")
+        line.highestVersion = UInt8(
+            clamping: reader.int(
+                "protocol-version", default: Int(ProtocolVersion.current),
+                in: Int(ProtocolVersion.minimum)...Int(ProtocolVersion.current),
+                help: "The highest version of the wire format to speak; each session takes the lower one of both sides."
+            ))
     }
 }
 

@@ -146,7 +146,8 @@ extension DialSide {
         links[index].lastHello = time
         links[index].phase = .greeting(since: time)
         var hello = Hello(
-            role: role, minimumVersion: key.isEmpty ? ProtocolVersion.minimum : 2, epoch: epoch, attempt: attempts,
+            role: role, minimumVersion: key.isEmpty ? ProtocolVersion.minimum : 2,
+            maximumVersion: settings.highestVersion, epoch: epoch, attempt: attempts,
             slots: slots, contextLength: contextLength, model: model,
             name: name)
         hello.key = key

@@ -86,7 +86,8 @@ extension Dispatcher {
         }
         guard acceptedRoles.contains(hello.role) else { return refuse(peer, .protocolViolation) }
         guard
-            let version = ProtocolVersion.negotiate(minimum: hello.minimumVersion, maximum: hello.maximumVersion)
+            let version = ProtocolVersion.negotiate(
+                minimum: hello.minimumVersion, maximum: min(hello.maximumVersion, settings.highestVersion))
         else { return refuse(peer, .versionMismatch) }
         guard !isDraining else { return refuse(peer, .draining) }
         guard indexByPeer.count < settings.maximumPeers, let model = intern(hello.model) else {

@@ -1,3 +1,5 @@
+import Wire
+
 /// Nanoseconds on one process's monotonic clock.
 public typealias LinkTime = UInt64
 
@@ -24,6 +26,8 @@ public struct LineSettings: Equatable, Sendable {
     public var helloSpacing: LinkTime
     /// Hellos in a row without an answer after which the link wants a new connection.
     public var hellosPerConnection: Int
+    /// The highest protocol version to speak.
+    public var highestVersion = ProtocolVersion.current
 
     public init(
         heartbeatInterval: LinkTime = 250_000_000, silenceLimit: LinkTime = 5_000_000_000,

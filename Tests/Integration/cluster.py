@@ -38,11 +38,11 @@ def get(url, timeout=10):
 
 
 class Process:
-    def __init__(self, cluster, program, name, arguments):
+    def __init__(self, cluster, program, name, arguments, folder=BIN):
         self.cluster, self.program, self.name = cluster, program, name
         self.ports_file = cluster.folder / f"{name}.ports.json"
         self.log_path = cluster.folder / f"{name}.log"
-        self.arguments = [str(BIN / program), "--name", name, "--ports-file", str(self.ports_file), *arguments]
+        self.arguments = [str(folder / program), "--name", name, "--ports-file", str(self.ports_file), *arguments]
         self.child = None
 
     def start(self):
