@@ -30,6 +30,7 @@ let configuration: Target.Dependency = .product(name: "Configuration", package: 
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let grdbSQLite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swift")
+let heap: Target.Dependency = .product(name: "HeapModule", package: "swift-collections")
 let histogram: Target.Dependency = .product(name: "Histogram", package: "hdrhistogram-swift")
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
@@ -75,6 +76,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
         .package(
             url: "https://github.com/apple/swift-configuration.git", from: "1.4.0",
             traits: [.defaults, "CommandLineArguments"]),
@@ -101,7 +103,7 @@ let package = Package(
         target(
             "Transport", "Shared/Transport", ["CLinux", "CZeroMQ", "ZMTP"],
             settings: [.enableExperimentalFeature("Lifetimes")]),
-        target("Line", "Shared/Line", ["Wire"]),
+        target("Line", "Shared/Line", ["Wire", heap]),
         target("Station", "Shared/Station", ["Wire", "Transport", "Line", "Spool", "Telemetry", logging]),
         target(
             "Launch", "Shared/Launch",

@@ -140,7 +140,7 @@ VECTORS = {
     "encode": frame(
         34,
         struct.pack("<IBxH", 22, 3, 1) + ID + struct.pack("<Q", 77) + generation(hops=False)
-        + struct.pack("<i4xQB7x", 2, 1_000, 2),
+        + struct.pack("<iIQB7x", 2, 2500, 1_000, 2),
         string("acme") + string("smollm2") + strings() + tokens(1, 2, 3) + strings("END") + tokens(4, 5)
         + tokens(2) + biases((7, -100.0)) + string('{"a":1}') + string("salt"),
     ),
@@ -158,7 +158,7 @@ VECTORS = {
     "generate": frame(
         36,
         struct.pack("<IHH", 23, 1, 2) + ID + struct.pack("<QI4x", 0xAABBCCDDEEFF0011, 2) + generation(hops=True)
-        + struct.pack("<i4xQ", -1, 9_000),
+        + struct.pack("<iIQ", -1, 500, 9_000),
         string("acme") + string("smollm2") + tokens(1, 2, 3, 49151, 4, 5) + tokens(2, 3) + biases((1, 1.5))
         + string("salt"),
     ),

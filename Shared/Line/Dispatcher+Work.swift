@@ -5,9 +5,11 @@ extension Dispatcher {
     /// - Parameters:
     ///   - model: which peers may have it; "" for any.
     ///   - affinity: a hash of the prompt's prefix: the peer that last got the same goes first if it has room.
+    ///   - share: whose it is: where works wait, tenants take turns by weight.
     ///   - atFront: for a work that was dispatched before: it goes before those that wait, and is never refused as busy.
     public mutating func submit(
-        _ work: UInt64, model: String = "", affinity: UInt64? = nil, atFront: Bool = false, now: LinkTime
+        _ work: UInt64, model: String = "", affinity: UInt64? = nil, share: TenantShare = TenantShare(),
+        atFront: Bool = false, now: LinkTime
     ) -> Submission {
         guard usesLeases else { return .refused(.unavailable) }
         guard places[work] == nil else { return .refused(.conflict) }
@@ -18,14 +20,30 @@ extension Dispatcher {
             dispatch(work, to: index, affinity: affinity)
             return .dispatched
         }
-        guard atFront || waits.count < settings.waitingLimit else {
+        guard atFront || mayWait(share, model: wanted) else {
             counters.refusedWorks += 1
             return .refused(.busy)
         }
-        let node = waits.insert(work, model: wanted, affinity: affinity, atFront: atFront, now: now)
+        let node = waits.insert(
+            WaitQueue.Work(work: work, model: wanted, affinity: affinity, share: share), isReturned: atFront, now: now)
         places[work] = Place(node: node, peer: -1, handle: 0)
         demandChanged = true
         return .waiting
+    }
+
+    /// Whether one work more of a tenant may wait. Where all places are taken, a tenant below its share still gets one:
+    /// nobody is refused since others ask for much. The places beyond the limit are few, limit × ln(tenants) at most.
+    private func mayWait(_ share: TenantShare, model: Int) -> Bool {
+        let own = waits.count(of: model, tenant: share.tenant)
+        guard own < share.waitingLimit else { return false }
+        return waits.count < settings.waitingLimit
+            || own < waits.places(for: share, model: model, of: settings.waitingLimit)
+    }
+
+    /// A work that was given away took more tokens than was said when it was submitted (or, negative, less).
+    public mutating func charge(_ tokens: Int, to share: TenantShare, model: String = "") {
+        guard let model = modelIndices[model] else { return }
+        waits.charge(tokens, to: share, model: model)
     }
 
     /// Cancels a work, wherever it is.
@@ -106,10 +124,8 @@ extension Dispatcher {
 
     /// Gives waiting works to a peer that has room again.
     mutating func serve(_ index: Int) {
-        while peers[index].canTake, let node = waits.first(for: peers[index].modelIndex) {
-            let waiting = waits[node]
-            waits.remove(node)
-            dispatch(waiting.work, to: index, affinity: waiting.affinity)
+        while peers[index].canTake, let waiting = waits.popFirst(for: peers[index].modelIndex) {
+            dispatch(waiting.work.work, to: index, affinity: waiting.work.affinity)
             demandChanged = true
         }
     }

@@ -75,6 +75,8 @@ public struct LogitBias: Equatable, Sendable {
 public struct GenerationOptions: Equatable, Sendable {
     /// Among a tenant's own requests the lower ones go first.
     public var priority: Int32 = 0
+    /// The tenant's share of what there is, in thousandths; 0 for the ordinary 1,000. Said by ingest, not by clients.
+    public var weight: UInt32 = 0
     /// Nanoseconds that the client still waits, counted from when the frame is sent; 0: no bound.
     public var timeLeft: UInt64 = 0
     /// Ids that end the answer and are not part of its text.

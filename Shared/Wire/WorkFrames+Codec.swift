@@ -58,6 +58,7 @@ extension Submit {
         if header.blockLength >= 96 {
             body.options.priority = Int32(bitPattern: frame.u32(at: 104))
             try frame.reserved(at: 108, count: 4)
+            body.options.weight = 0
             body.options.timeLeft = frame.u64(at: 112)
             try body.template.read(flags: frame, at: 120)
         } else {
@@ -101,6 +102,7 @@ extension Encode {
             raw.put(body.sampling, body.limits, wantsHops: body.wantsHops, at: 64)
             guard version >= 2 else { return }
             raw.put(body.options.priority, at: 112)
+            raw.put(body.options.weight, at: 116)
             raw.put(body.options.timeLeft, at: 120)
             raw.put(body.template.flags, at: 128)
         }
@@ -131,7 +133,7 @@ extension Encode {
         body.wantsHops = try block.bool(at: 64 + 45)
         if header.blockLength >= 104 {
             body.options.priority = Int32(bitPattern: frame.u32(at: 112))
-            try frame.reserved(at: 116, count: 4)
+            body.options.weight = frame.u32(at: 116)
             body.options.timeLeft = frame.u64(at: 120)
             try body.template.read(flags: frame, at: 128)
         } else {
@@ -184,6 +186,7 @@ extension Generate {
             raw.put(sampling, limits, wantsHops: wantsHops, at: 72)
             guard version >= 2 else { return }
             raw.put(options.priority, at: 120)
+            raw.put(options.weight, at: 124)
             raw.put(options.timeLeft, at: 128)
         }
         buffer.append(tenant)
@@ -214,10 +217,10 @@ extension Generate {
         wantsHops = try block.bool(at: 72 + 45)
         if header.blockLength >= 104 {
             options.priority = Int32(bitPattern: frame.u32(at: 120))
-            try frame.reserved(at: 124, count: 4)
+            options.weight = frame.u32(at: 124)
             options.timeLeft = frame.u64(at: 128)
         } else {
-            (options.priority, options.timeLeft) = (0, 0)
+            (options.priority, options.weight, options.timeLeft) = (0, 0, 0)
         }
         try reader.string(frame, into: &tenant)
         try reader.string(frame, into: &model)

@@ -128,6 +128,7 @@ import Wire
         "encode": .encode(
             changed(encode) {
                 $0.body.options.priority = 2
+                $0.body.options.weight = 2500
                 $0.body.options.timeLeft = 1000
                 $0.body.options.stopTokens = [2]
                 $0.body.options.logitBias = [LogitBias(token: 7, bias: -100)]
@@ -150,6 +151,7 @@ import Wire
         "generate": .generate(
             changed(generate) {
                 $0.options.priority = -1
+                $0.options.weight = 500
                 $0.options.timeLeft = 9000
                 $0.options.stopTokens = [2, 3]
                 $0.options.logitBias = [LogitBias(token: 1, bias: 1.5)]

@@ -96,6 +96,7 @@ struct Samples {
         var submit = Submit(
             handle: random.u32(), requestID: id(), hasSeed: random.bool(), streams: random.bool(), key: name(),
             body: body())
+        submit.body.options.weight = 0
         submit.label = name()
         submit.idempotencyKey = name()
         return submit
@@ -104,6 +105,7 @@ struct Samples {
     private mutating func options() -> GenerationOptions {
         var options = GenerationOptions()
         options.priority = Int32(bitPattern: UInt32(truncatingIfNeeded: random.next()))
+        options.weight = random.u32()
         options.timeLeft = random.next()
         options.stopTokens = (0..<random.below(min(size, WireLimits.stopTokens) + 1)).map { _ in random.u32() }
         options.logitBias = (0..<random.below(min(size, WireLimits.logitBiases) + 1)).map { _ in

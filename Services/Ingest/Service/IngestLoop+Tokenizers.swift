@@ -93,6 +93,7 @@ extension IngestLoop {
         }
         if row.finish != .none { tokenizers.dispatcher.finished(row.handle, in: session) }
         if row.promptTokens > 0 {
+            chargeRest(of: request, promptTokens: row.promptTokens)
             request.promptTokens = row.promptTokens
             // A tokenizer that goes on with an answer does not know what was cached for its beginning.
             if request.generated.isEmpty || row.cachedTokens > 0 { request.cachedTokens = row.cachedTokens }
@@ -114,6 +115,13 @@ extension IngestLoop {
             }
             conclude(work, finish: row.finish, status: .ok, tokens: tokens, text: text, hops: own, receivedAt: now)
         }
+    }
+
+    /// Corrects the estimate by which the tenant's turn came, now that the prompt's tokens are known.
+    private func chargeRest(of request: IngestRequest, promptTokens: UInt32) {
+        guard request.promptTokens == 0 else { return }
+        let difference = Int(promptTokens) - request.estimatedPromptTokens
+        tokenizers.dispatcher.charge(difference, to: request.share, model: request.body.model)
     }
 
     func lost(_ work: UInt64, by tokenizer: PeerInfo?, _ reason: LossReason) {
@@ -138,7 +146,7 @@ extension IngestLoop {
         request.receivedInAttempt = 0
         counters.redispatched += 1
         let outcome = tokenizers.dispatcher.submit(
-            work, model: request.body.model, atFront: true, now: MonotonicClock.now())
+            work, model: request.body.model, share: request.share, atFront: true, now: MonotonicClock.now())
         if case .refused(let status) = outcome {
             conclude(work, finish: .failed, status: status, message: "No tokenizer takes the request.")
         }

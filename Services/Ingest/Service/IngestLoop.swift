@@ -248,7 +248,8 @@ public actor IngestLoop: DiallingStation {
         request.work = work
         request.stamps.downBegun = MonotonicClock.now()
         request.waitingSince = request.stamps.downBegun
-        let outcome = tokenizers.dispatcher.submit(work, model: request.body.model, now: request.stamps.downBegun)
+        let outcome = tokenizers.dispatcher.submit(
+            work, model: request.body.model, share: request.share, now: request.stamps.downBegun)
         if case .refused(let status) = outcome {
             requests.remove(work)
             if status == .busy { counters.busy += 1 } else { counters.refused += 1 }

@@ -78,6 +78,18 @@ final class IngestRequest: RowSource {
     /// The number of this attempt, in the names of its events.
     var attempt: UInt16 { firstAttempt &+ redispatches }
 
+    /// Tokens of the prompt as far as its size tells.
+    var estimatedPromptTokens: Int { body.form == .tokens ? body.tokens.count : promptBytes / 4 }
+
+    /// Whose turn it takes where requests wait.
+    var share: TenantShare {
+        let answer = body.limits.maximumTokens == 0 ? Self.unboundedAnswer : Int(body.limits.maximumTokens)
+        return TenantShare(tenant: tenant, body.options, cost: estimatedPromptTokens + answer)
+    }
+
+    /// Tokens that an answer without a bound is taken to have.
+    private static let unboundedAnswer = 512
+
     /// Whether all of the answer is there: what is left is that the client takes it.
     var isEnding: Bool { end != nil }
 

@@ -28,6 +28,7 @@ final class AnswerStream: RowSource {
     let sampling: SamplingParameters
     var limits: GenerationLimits
     let stops: [String]
+    let options: GenerationOptions
     let wantsHops: Bool
     let deliveredBytes: UInt64
 
@@ -63,6 +64,7 @@ final class AnswerStream: RowSource {
         sampling = encode.body.sampling
         limits = encode.body.limits
         stops = encode.body.stops
+        options = encode.body.options
         wantsHops = encode.body.wantsHops
         deliveredBytes = encode.deliveredBytes
         generated = encode.generated

@@ -18,6 +18,7 @@ extension TokenizerLoop {
         generateFrame.generatedCount = UInt32(stream.generated.count)
         generateFrame.sampling = stream.sampling
         generateFrame.limits = stream.limits
+        generateFrame.options = stream.options
         generateFrame.wantsHops = stream.wantsHops
         generateFrame.tenant = stream.tenant
         generateFrame.model = stream.model

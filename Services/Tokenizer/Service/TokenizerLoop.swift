@@ -238,7 +238,10 @@ public actor TokenizerLoop: DiallingStation {
         if stream.answer.isStopped { return answer(key, stream, finish: .stop) }
         if stream.limits.maximumTokens > 0, stream.remaining <= 0 { return answer(key, stream, finish: .length) }
         let outcome = workers.dispatcher.submit(
-            key, affinity: stream.affinity, atFront: atFront, now: MonotonicClock.now())
+            key, affinity: stream.affinity,
+            share: TenantShare(
+                tenant: stream.tenant, stream.options, cost: stream.prompt.count + max(0, stream.remaining)),
+            atFront: atFront, now: MonotonicClock.now())
         if case .refused(let status) = outcome { fail(key, stream, status, "No worker takes requests now.") }
     }
 }
