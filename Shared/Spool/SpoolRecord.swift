@@ -26,7 +26,10 @@ enum SpoolRecord {
     }
 
     static func append(_ event: LedgerEvent, number: UInt64, to bytes: inout [UInt8], using frame: inout FrameBuffer) {
-        RecordBatch(first: number, events: [event]).encode(into: &frame, session: 0)
+        // Of version 1 where that says all: an accounting that is not upgraded yet can then take the spool over.
+        let isPlain = event.label.isEmpty && event.status.written(in: 1) == event.status
+        RecordBatch(first: number, events: [event])
+            .encode(into: &frame, session: 0, version: isPlain ? 1 : ProtocolVersion.current)
         append(UInt32(frame.bytes.count), to: &bytes)
         append(Checksum.of(frame.bytes), to: &bytes)
         bytes.append(contentsOf: frame.bytes)
