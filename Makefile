@@ -5,7 +5,7 @@ SHELL := /bin/bash
 BUILD := swift build
 RELEASE := $(BUILD) -c release
 
-.PHONY: help setup build release demo test test-unit test-integration test-compose test-cuda-image lint format bench-engine bench-codec bench-grpc bench-hop bench-line bench-scale bench-guard bench-compose fuzz clean
+.PHONY: help setup build release demo test test-unit test-integration test-compose test-cuda-image chaos lint format bench-engine bench-codec bench-grpc bench-hop bench-line bench-scale bench-guard bench-compose fuzz clean
 
 help: ## Show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ test-compose: ## The container test; needs only a Docker engine at DOCKER_HOST
 
 test-cuda-image: ## The CUDA image: builds it (an hour), looks at its backend, serves; needs only a Docker engine
 	scripts/test-cuda-image.sh
+
+chaos: release ## Kills, stops, full disks and rude clients under load, then every bill is checked (SECONDS=60 SEED=n ARGS=...)
+	scripts/chaos.sh --seconds $(or $(SECONDS),600) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 lint: ## Check the format
 	swift format lint --strict --recursive --parallel Package.swift Shared Services Tools Tests Benchmarks/Package.swift Benchmarks/Sources
