@@ -5,7 +5,7 @@ SHELL := /bin/bash
 BUILD := swift build
 RELEASE := $(BUILD) -c release
 
-.PHONY: help setup build release demo test test-unit test-integration test-compose test-cuda-image lint format bench-engine bench-codec bench-grpc bench-hop bench-line bench-scale bench-guard bench-compose fuzz clean
+.PHONY: help setup build release demo test test-unit test-integration test-compose test-cuda-image chaos lint format bench-engine bench-codec bench-grpc bench-hop bench-line bench-scale bench-guard bench-compose fuzz fuzz-short fuzz-frames clean
 
 help: ## Show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ test-compose: ## The container test; needs only a Docker engine at DOCKER_HOST
 
 test-cuda-image: ## The CUDA image: builds it (an hour), looks at its backend, serves; needs only a Docker engine
 	scripts/test-cuda-image.sh
+
+chaos: release ## Kills, stops, full disks and rude clients under load, then every bill is checked (SECONDS=60 SEED=n ARGS=...)
+	scripts/chaos.sh --seconds $(or $(SECONDS),600) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 lint: ## Check the format
 	swift format lint --strict --recursive --parallel Package.swift Shared Services Tools Tests Benchmarks/Package.swift Benchmarks/Sources
@@ -72,7 +75,13 @@ bench-guard: release ## Fails if a ratio of a quick run is beyond Benchmarks/bas
 bench-compose: release ## hopbench line against containers; needs a Docker engine at DOCKER_HOST
 	scripts/bench-compose.sh $(ARGS)
 
-fuzz: ## Many more damaged frames than the ordinary tests send (FRAMES=n SEED=n)
+fuzz: setup ## libFuzzer with Address Sanitizer on all that others may damage (SECONDS=n for each target, TARGETS="wire ...")
+	scripts/fuzz.sh --seconds $(or $(SECONDS),600) $(TARGETS)
+
+fuzz-short: setup ## The same, 20 seconds for each target
+	scripts/fuzz.sh --seconds 20
+
+fuzz-frames: ## Many more damaged frames than the ordinary tests send (FRAMES=n SEED=n)
 	TOKENFACTORY_FUZZ_FRAMES=$(or $(FRAMES),100000000) TOKENFACTORY_FUZZ_SEED=$(SEED) swift test --filter WireTests
 
 clean: ## Remove build output and the demo's state, not the cache

@@ -59,6 +59,7 @@ def stream(texts, style):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    served = False
 
     def setup(self):
         super().setup()
@@ -79,6 +80,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.reply(200, {"object": "list", "data": [{"id": "other", "object": "model"}]})
 
     def do_POST(self):
+        if self.server.ends_kept and self.served:
+            self.server.end_kept()
+            self.close_connection = True
+            return
+        self.served = True
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         chat = self.path == "/api/v1/chat/completions"
         if not chat and self.path != "/api/v1/completions":
@@ -101,15 +107,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
 class OtherServer(http.server.ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, styles):
+    def __init__(self, styles, ends_kept=False):
+        """With `ends_kept`, a second request on a connection gets its end, without a byte."""
         super().__init__(("127.0.0.1", 0), Handler)
         self.lock, self.styles, self.requests, self.tokens = threading.Lock(), itertools.cycle(styles), 0, 0
+        self.ends_kept, self.ended = ends_kept, 0
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
         self.thread = threading.Thread(target=self.serve_forever, daemon=True)
 
     def next_style(self):
         with self.lock:
             return next(self.styles)
+
+    def end_kept(self):
+        with self.lock:
+            self.ended += 1
 
     def count(self, tokens):
         with self.lock:

@@ -50,6 +50,17 @@ def test_events_count_where_the_server_does_not():
         assert "without usage" in table
 
 
+@pytest.mark.parametrize("streams", [1, 4])
+def test_a_kept_connection_that_the_server_ended_is_dialled_again(streams):
+    with OtherServer([""], ends_kept=True) as server:
+        status, figures, table = loadgen(
+            server, "--streams", str(streams), "--requests", "24", "--max-tokens", "5", "--ignore-eos")
+        assert status == 0, table
+        assert (figures["completed"], figures["failed"]) == (24, 0) and server.requests == 24
+        assert figures["connections_redialled"] == server.ended > 0
+        assert "ended by the server" in table
+
+
 @pytest.mark.parametrize("style, reason", [
     ("error", "the other server lost its mind"), ("no-done", "before [DONE]"), ("busy", "too many of you"),
     ("miscount", "usage says 9 tokens"),

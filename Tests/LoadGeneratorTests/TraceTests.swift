@@ -27,6 +27,25 @@ struct TraceTests {
         #expect((0..<3).map { source.answerTokens($0) } == [5, 7, 1])
     }
 
+    /// Recorders write `Date.now()`: 1.7e12 milliseconds.
+    @Test func mooncakesTimesMayCountFrom1970() throws {
+        let rows = [1_700_000_000_500.25, 1_700_000_000_000, 1_700_000_003_001].map {
+            "{\"timestamp\": \($0), \"input_length\": 10, \"output_length\": 5}"
+        }
+        let trace = try Trace(rows.joined(separator: "\n"), format: .mooncake)
+        #expect(trace.rows.map(\.offset) == [0, 500_250_000, 3_001_000_000])
+    }
+
+    /// Longer than 64 bits of nanoseconds: refused, not a trap.
+    @Test(arguments: [("-900000000000", "900000000000", 1.0), ("0", "900000000", 1e-9)])
+    func whatLastsTooLongIsRefused(first: String, last: String, speed: Double) {
+        let error = #expect(throws: LoadError.self) {
+            try Trace(
+                "Timestamp,Request tokens,Response tokens\n\(first),1,1\n\(last),1,1", format: .burstgpt, speed: speed)
+        }
+        #expect(error?.description.contains("lasts longer") == true)
+    }
+
     @Test func azureTimesCrossDays() throws {
         let trace = try Trace(
             "TIMESTAMP,ContextTokens,GeneratedTokens\r\n2024-02-28 23:59:59.5000000,374,44\r\n"

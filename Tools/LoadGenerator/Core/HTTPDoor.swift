@@ -1,7 +1,9 @@
 import AsyncHTTPClient
 import Foundation
+import Glibc
 import NIOCore
 import NIOHTTP1
+import Synchronization
 import Transport
 import Wire
 
@@ -25,6 +27,8 @@ public final class HTTPDoor: LoadDoor {
     private let options: Options
     private let key: String?
     private let client: HTTPClient
+    /// Whether any answer has come: before that, no connection is a kept one.
+    private let hasAnswered = Atomic(false)
 
     /// - Parameters:
     ///   - base: for instance `http://127.0.0.1:8080`, with or without `/v1`.
@@ -66,6 +70,7 @@ public final class HTTPDoor: LoadDoor {
             addHeaders(&request)
             let response = try await client.execute(request, timeout: .seconds(10))
             let body = try await response.body.collect(upTo: 1 << 20)
+            hasAnswered.store(true, ordering: .relaxed)
             guard response.status == .ok else { throw StatusError(response.status, body) }
             models = try JSONCoding.decoder.decode(Models.self, from: Data(body.readableBytesView))
         } catch {
@@ -84,7 +89,7 @@ public final class HTTPDoor: LoadDoor {
         do {
             let message = message(request)
             outcome.sentAt = MonotonicClock.now()
-            let response = try await client.execute(message, deadline: .distantFuture)
+            let response = try await send(message, redials: &outcome.redials)
             guard response.status == .ok else {
                 outcome.isBusy = response.status == .tooManyRequests
                 throw StatusError(response.status, try await response.body.collect(upTo: 1 << 20))
@@ -96,6 +101,31 @@ public final class HTTPDoor: LoadDoor {
         if outcome.sentAt == 0 { outcome.sentAt = MonotonicClock.now() }
         if outcome.endedAt == 0 { outcome.endedAt = MonotonicClock.now() }
         return outcome
+    }
+
+    /// Sends a request, again where a server has ended the connection that was kept for it: it may do so whenever it
+    /// likes, and a client learns of it by its next request (RFC 9112, 9.3.1). Each of the kept ones may have ended.
+    private func send(_ message: HTTPClientRequest, redials: inout Int) async throws -> HTTPClientResponse {
+        let most = max(3, min(options.connections + 1, 64))
+        while true {
+            do {
+                let response = try await client.execute(message, deadline: .distantFuture)
+                hasAnswered.store(true, ordering: .relaxed)
+                return response
+            } catch  where redials < most && hasAnswered.load(ordering: .relaxed) && Self.isEndOfConnection(error) {
+                redials += 1
+            }
+        }
+    }
+
+    /// Whether the other side had closed the connection, as far as this one can tell before any byte of an answer.
+    static func isEndOfConnection(_ error: any Error) -> Bool {
+        switch error {
+        case let error as HTTPClientError: error == .remoteConnectionClosed
+        case let error as ChannelError: error == .ioOnClosedChannel || error == .alreadyClosed || error == .eof
+        case let error as IOError: error.errnoCode == ECONNRESET || error.errnoCode == EPIPE
+        default: false
+        }
     }
 
     public func close() async {

@@ -131,6 +131,8 @@ public struct LoadReport: Sendable {
     /// Turned away since the service was full.
     public var refused: Int { log.refused }
     public var failed: Int { log.failed }
+    /// Kept connections that the server had ended before any byte of an answer; the request went out on another.
+    public var redials: Int { log.redials }
     /// Of complete answers.
     public var tokens: Int { log.tokens }
     /// How often each error occurred, refusals included.

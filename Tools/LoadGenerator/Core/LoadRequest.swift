@@ -58,6 +58,8 @@ public struct LoadOutcome: Sendable {
     public var finish: String?
     /// Why it failed.
     public var error: String?
+    /// How often it was sent once more, since the server had ended the connection that was kept for it.
+    public var redials = 0
     /// The service was full (HTTP 429).
     public var isBusy = false
     /// This side cancelled it.

@@ -66,6 +66,11 @@ public struct ReportTable: CustomStringConvertible, Sendable {
             lines.append(
                 "note       \(report.uncounted) answers came without usage: each delivery counts as one token")
         }
+        if report.redials > 0 {
+            lines.append(
+                "note       \(report.redials) kept connections had been ended by the server: dialled again, the time "
+                    + "for it counts")
+        }
         if let limit = report.generatorLimit {
             lines.append("note       the generator may have set the pace: \(limit)")
         }

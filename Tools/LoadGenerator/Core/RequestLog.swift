@@ -39,6 +39,8 @@ struct RequestLog: Sendable {
     private(set) var cancelled = 0
     private(set) var refused = 0
     private(set) var failed = 0
+    /// Kept connections that the server had ended before any byte of an answer.
+    private(set) var redials = 0
     /// Of complete answers.
     private(set) var tokens = 0
 
@@ -53,6 +55,7 @@ struct RequestLog: Sendable {
                 promptTokens: Int32(clamping: outcome.promptTokens),
                 cachedTokens: Int32(clamping: outcome.cachedTokens), fate: fate, hasUsage: outcome.hasUsage))
         ids.append(outcome.id)
+        redials += outcome.redials
         if let mismatch = outcome.mismatch { mismatches.append("\(outcome.id): \(mismatch)") }
         switch fate {
         case .complete:

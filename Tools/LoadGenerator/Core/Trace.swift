@@ -4,7 +4,7 @@ import Foundation
 public struct Trace: Equatable, Sendable {
     /// Public formats of traces.
     public enum Format: Sendable, CaseIterable {
-        /// JSONL of `timestamp` (ms), `input_length`, `output_length`, `hash_ids` (each a block of 512 prompt tokens;
+        /// JSONL of `timestamp` (ms, from the trace's begin or from 1970), `input_length`, `output_length`, `hash_ids` (each a block of 512 prompt tokens;
         /// equal ids are equal blocks): kvcache-ai/Mooncake, FAST25-release.
         case mooncake
         /// CSV of `TIMESTAMP` (date and time), `ContextTokens`, `GeneratedTokens`: Azure/AzurePublicDataset.
@@ -50,6 +50,8 @@ public struct Trace: Equatable, Sendable {
             .map { (number: $0.offset + 1, text: String($0.element)) }
             .filter { !$0.text.allSatisfy(\.isWhitespace) }
         var parsed: [(time: Double, row: Row)] = []
+        // Mooncake's milliseconds stay such: counted from 1970 as seconds they would lose their last digits.
+        let unit = format == .mooncake ? 1e6 : 1e9
         do throws(BadLine) {
             switch format {
             case .mooncake: parsed = try lines.map { line throws(BadLine) in try Self.mooncake(line) }
@@ -67,11 +69,16 @@ public struct Trace: Equatable, Sendable {
         // Stable: rows of one time keep their order.
         let order = parsed.indices.sorted { (parsed[$0].time, $0) < (parsed[$1].time, $1) }
         let first = parsed[order[0]].time
-        rows = order.map { index in
-            var row = parsed[index].row
-            row.offset = UInt64((parsed[index].time - first) / speed * 1e9)
-            return row
+        var rows: [Row] = []
+        for index in order {
+            let offset = (parsed[index].time - first) / speed * unit
+            guard offset < Double(Int64.max) else {
+                throw .badTrace(path: path, reason: "lasts longer than can be waited for, at this speed")
+            }
+            rows.append(parsed[index].row)
+            rows[rows.count - 1].offset = UInt64(max(0, offset))
         }
+        self.rows = rows
     }
 
     /// What each answer must meet, in the order of the rows; empty if no row says anything.
@@ -106,10 +113,10 @@ public struct Trace: Equatable, Sendable {
             throw BadLine(number: line.number, reason: "has no timestamp, input_length and output_length")
         }
         var row = try row(
-            line.number, entry.timestamp, entry.inputLength, entry.outputLength, entry.hashIds ?? [])
+            line.number, entry.timestamp / 1000, entry.inputLength, entry.outputLength, entry.hashIds ?? [])
         row.objectives = ServiceObjectives(ttft: entry.sloTtftMs, tpot: entry.sloTpotMs, latency: entry.sloE2elMs)
         try check(row.objectives, line.number)
-        return (entry.timestamp / 1000, row)
+        return (entry.timestamp, row)
     }
 
     /// Reads rows by the names of the header's columns.
@@ -164,7 +171,7 @@ public struct Trace: Equatable, Sendable {
     private static func row(
         _ number: Int, _ time: Double, _ prompt: Int, _ answer: Int, _ blocks: [UInt64]
     ) throws(BadLine) -> Row {
-        // Beyond these no request could be sent.
+        // Beyond these no request could be sent. `time` is in seconds, maybe since 1970.
         guard time.isFinite, abs(time) < 1e12, (0...1 << 24).contains(prompt), (0...1 << 24).contains(answer) else {
             throw BadLine(number: number, reason: "has a time or a token count that cannot be")
         }

@@ -1,0 +1,185 @@
+"""What is done to the stations: each fault is begun and ended, is counted, and says why it was left out."""
+
+import os
+import resource
+import signal
+import subprocess
+import time
+
+PROGRAMS = ("ingest", "tokenizer", "inference-worker", "accounting")
+
+
+class Fault:
+    """A kind of fault on one target; `begin` and `end` are called with `seconds` between them."""
+
+    seconds = (0.3, 3.0)
+
+    def __init__(self, run, name):
+        self.run, self.name = run, name
+
+    def unable(self):
+        """Why this cannot be done here, or nothing."""
+        return None
+
+    def targets(self):
+        return []
+
+    def begin(self, target):
+        pass
+
+    def end(self, target):
+        pass
+
+
+class OnProcess(Fault):
+    def __init__(self, run, name, program):
+        super().__init__(run, name)
+        self.program = program
+
+    def targets(self):
+        return [process.name for process in self.run.cluster.names(self.program)]
+
+
+class Kill(OnProcess):
+    """SIGKILL, and the same station again a while later at the same addresses."""
+
+    def begin(self, target):
+        self.run.down.add(target)
+        self.run.cluster.processes[target].kill()
+
+    def end(self, target):
+        self.run.cluster.processes[target].start()
+        self.run.down.discard(target)
+
+
+class Stop(OnProcess):
+    """SIGSTOP and SIGCONT: below the silence after which a peer is dead, and above it."""
+
+    seconds = (0.2, 8.0)
+
+    def begin(self, target):
+        self.run.cluster.processes[target].child.send_signal(signal.SIGSTOP)
+
+    def end(self, target):
+        self.run.cluster.processes[target].child.send_signal(signal.SIGCONT)
+
+
+class Restart(OnProcess):
+    """SIGTERM, which must end with status 0 within the bound, and the station again."""
+
+    seconds = (0.0, 1.0)
+
+    def begin(self, target):
+        run, process = self.run, self.run.cluster.processes[target]
+        run.down.add(target)
+        process.terminate()
+        try:
+            status = process.wait(run.drain + 15)
+            if status:
+                run.violation(f"{target} ended with {status} after SIGTERM")
+        except subprocess.TimeoutExpired:
+            run.violation(f"{target} had not ended {run.drain + 15:.0f} s after SIGTERM")
+            process.kill()
+
+    end = Kill.end
+
+
+class DiskFull(Fault):
+    """The file system of the spools, or of the ledger, has no byte left."""
+
+    seconds = (1.0, 6.0)
+
+    def __init__(self, run, name, folder):
+        super().__init__(run, name)
+        self.folder = folder
+
+    def unable(self):
+        return None if self.folder in self.run.mounts else "no file system of its own could be mounted (root only)"
+
+    def targets(self):
+        return [self.folder]
+
+    def begin(self, target):
+        with open(self.run.folder / target / "ballast", "wb", buffering=0) as ballast:
+            for size in (1 << 20, 4096):
+                try:
+                    while True:
+                        ballast.write(b"\0" * size)
+                except OSError:
+                    pass
+
+    def end(self, target):
+        (self.run.folder / target / "ballast").unlink(missing_ok=True)
+
+
+class Descriptors(OnProcess):
+    """No descriptor more than are open now, but for two."""
+
+    seconds = (1.0, 6.0)
+
+    def begin(self, target):
+        pid = self.run.cluster.processes[target].child.pid
+        self.before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        highest = max(int(name) for name in os.listdir(f"/proc/{pid}/fd"))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (highest + 3, self.before[1]))
+
+    def end(self, target):
+        process = self.run.cluster.processes[target]
+        if process.alive:
+            resource.prlimit(process.child.pid, resource.RLIMIT_NOFILE, self.before)
+
+
+def catalogue(run):
+    """Every fault by name, in the order in which the schedule takes its first round."""
+    faults = {}
+    for program in PROGRAMS:
+        for kind, make in (("kill", Kill), ("stop", Stop), ("restart", Restart)):
+            faults[f"{kind}-{program}"] = make(run, f"{kind}-{program}", program)
+    for program in ("ingest", "accounting"):
+        faults[f"descriptors-{program}"] = Descriptors(run, f"descriptors-{program}", program)
+    faults["disk-full-spools"] = DiskFull(run, "disk-full-spools", "spool")
+    faults["disk-full-ledger"] = DiskFull(run, "disk-full-ledger", "books")
+    return faults
+
+
+def schedule(run, faults, seconds, every, random):
+    """A list of [second, fault, target, seconds]: every fault once in turn, then as it comes, never two on one target."""
+    entries, free, at = [], {}, 4.0
+    names = sorted(faults)
+    bag = []
+    while True:
+        at += random.expovariate(1 / every)
+        if at > seconds - 10:
+            return entries
+        if not bag:
+            bag = random.sample(names, len(names))
+        for name in bag:
+            fault = faults[name]
+            targets = [target for target in fault.targets() if free.get(target, 0) <= at]
+            if not targets:
+                continue
+            bag.remove(name)
+            target, length = random.choice(targets), random.uniform(*fault.seconds)
+            free[target] = at + length + 4
+            entries.append([round(at, 2), name, target, round(length, 2)])
+            break
+
+
+def perform(run, faults, entries, started):
+    """Does what the schedule says, in one thread; returns how often each was done."""
+    done, open_ = {}, []
+    entries = list(entries)
+    while entries or open_:
+        now = time.monotonic() - started
+        for ends, name, target in [entry for entry in open_ if entry[0] <= now]:
+            open_.remove((ends, name, target))
+            faults[name].end(target)
+        if entries and entries[0][0] <= now:
+            _, name, target, length = entries.pop(0)
+            run.say(f"{now:6.1f} s  {name} {target} for {length} s")
+            faults[name].begin(target)
+            done[name] = done.get(name, 0) + 1
+            open_.append((time.monotonic() - started + length, name, target))
+        run.watch()
+        time.sleep(0.02)
+    return done
