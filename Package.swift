@@ -108,6 +108,7 @@ let package = Package(
         target(
             "Launch", "Shared/Launch",
             ["Settings", "Line", "Transport", "Wire", logging, lifecycle, unixSignals]),
+        target("Keys", "Shared/Keys", [crypto, logging]),
         target("Spool", "Shared/Spool", ["Wire"]),
         target("Telemetry", "Shared/Telemetry", ["Wire"]),
         target("Economics", "Shared/Economics"),
@@ -123,13 +124,13 @@ let package = Package(
         target(
             "OpenAIDoor", "Services/Ingest/OpenAIDoor",
             [
-                "AdminDoor", "Telemetry", crypto, nioCore, nioHTTP1, nioPosix, logging, lifecycle,
+                "AdminDoor", "Keys", "Telemetry", nioCore, nioHTTP1, nioPosix, logging, lifecycle,
             ]),
         executable(
             "ingest", "Services/Ingest/Main",
             [
                 "Launch", "Wire", "Line", "Transport", "Station", "Spool", "Telemetry", "IngestService", "OpenAIDoor",
-                "AdminDoor", "Settings", "Economics", logging, lifecycle,
+                "AdminDoor", "Keys", "Settings", "Economics", logging, lifecycle,
             ]),
 
         target("Tokenization", "Services/Tokenizer/Tokenization", ["Llama"], llama: true),
@@ -191,6 +192,7 @@ let package = Package(
         tests("ZMTPTests", ["ZMTP"]),
         tests("TransportTests", ["Transport", "ZMTP"]),
         tests("LineTests", ["Line", "Wire"]),
+        tests("KeysTests", ["Keys", logging]),
         tests("SpoolTests", ["Spool", "Wire"]),
         tests("TelemetryTests", ["Telemetry", "Wire"]),
         tests("EconomicsTests", ["Economics"]),
@@ -200,7 +202,7 @@ let package = Package(
         tests("IngestServiceTests", ["IngestService", "Wire"]),
         tests(
             "OpenAIDoorTests",
-            ["OpenAIDoor", "AdminDoor", "Telemetry", crypto, nioCore, nioPosix, logging, lifecycle]),
+            ["OpenAIDoor", "AdminDoor", "Keys", "Telemetry", nioCore, nioPosix, logging, lifecycle]),
         tests("TokenizationTests", ["Tokenization", "Llama"], llama: true),
         tests("BatchingTests", ["Batching"]),
         tests("EnginesTests", ["Engines", "Batching", "Llama"], llama: true),

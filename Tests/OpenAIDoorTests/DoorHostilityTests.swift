@@ -1,3 +1,4 @@
+import Keys
 import Testing
 
 @testable import OpenAIDoor
@@ -52,7 +53,7 @@ import Testing
     }
 
     @Test func anAnswerThatNeedsNoBodyStillReachesAClientThatSendsOne() async throws {
-        let keys = try APIKeys(parsing: APIKeys.hash(of: "sk-1") + " acme", path: "f")
+        let keys = try KeyRing(parsing: KeyRing.hash(of: "sk-1") + " acme", path: "f")
         try await TestDoor.with(.saying(["a"]), configure: { $0.keys = keys }) { door in
             let body = [UInt8](repeating: 0x20, count: 6 << 20)
             let unauthenticated = try await door.call("POST", "/v1/completions", body)

@@ -1,4 +1,5 @@
 import AdminDoor
+import Keys
 import NIOCore
 import Testing
 
@@ -303,7 +304,7 @@ import Testing
     }
 
     @Test func keysAreAskedFor() async throws {
-        let keys = try APIKeys(parsing: APIKeys.hash(of: "sk-1") + " acme", path: "f")
+        let keys = try KeyRing(parsing: KeyRing.hash(of: "sk-1") + " acme", path: "f")
         let backend = ScriptedBackend.saying(["a"])
         try await TestDoor.with(backend, configure: { $0.keys = keys }) { door in
             for headers in [[:], ["Authorization": "Bearer sk-2"], ["Authorization": "sk-1"]] {

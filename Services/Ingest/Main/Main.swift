@@ -1,6 +1,7 @@
 import AdminDoor
 import Foundation
 import IngestService
+import Keys
 import Launch
 import Line
 import Logging
@@ -20,7 +21,7 @@ struct IngestSettings {
     var tokenizerLink: Endpoint
     var http: DoorAddress
     var accounting: Endpoint
-    var keys: APIKeys?
+    var keys: KeyRing?
     var admission: Int
     var waiting: UInt64
     var heldBytes: Int
@@ -39,7 +40,10 @@ struct IngestSettings {
         accounting = reader.endpoint(
             "accounting", default: "tcp://127.0.0.1:7703", help: "Accounting's ledger link.")
         let path = reader.optionalPath(
-            "keys", help: "File of API keys: lines of a key's SHA-256 and its tenant. Without it, loopback only.")
+            "keys",
+            help:
+                "File of API keys: lines of a key's SHA-256, its tenant and what it may do; read again when it changes. "
+                + "Without it, loopback only.")
         admission = reader.int(
             "admission", default: 4096, in: 1...1_000_000,
             help: "Requests that may wait for a tokenizer; beyond it clients are told to retry later.")
@@ -53,7 +57,7 @@ struct IngestSettings {
             "body-limit", default: 8 << 20, in: 1024...(16 << 20), help: "Largest HTTP request body.")
         guard let path else { return }
         do {
-            keys = try APIKeys(contentsOf: path)
+            keys = try KeyRing(contentsOf: path)
         } catch {
             reader.refuse("keys", because: "\(error)")
         }
@@ -103,13 +107,16 @@ enum Main {
             station: station, ledger: ledger,
             tenantOfKey: { key in
                 guard let keys else { return openTenant }
-                return keys.tenant(of: key)
+                return keys.check(key, scope: .infer, now: Int64(WallClock.now() / 1_000_000_000)).grant?.tenant
             }, log: logger)
         let ports = PortsFile(
             path: settings.station.portsFile, names: ["client-door", "tokenizer-link", "http"])
         let metrics = MetricsRegistry()
         await loop.publish(to: metrics)
         let drainSeconds = settings.station.drainSeconds
+        // Keys that are withdrawn stop at once, not with the next start.
+        let watch = keys.map { keys in Task { await keys.watch(log: logger) } }
+        defer { watch?.cancel() }
         return await runStation(
             [
                 OpenAIDoor(door, backend: LineBackend(loop), metrics: metrics, logger: logger) { address in

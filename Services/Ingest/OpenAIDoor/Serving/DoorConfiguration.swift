@@ -1,11 +1,12 @@
 public import AdminDoor
 import Foundation
+public import Keys
 
 /// What an HTTP door needs to know.
 public struct DoorConfiguration: Sendable {
     public var address: DoorAddress
     /// Nil: whoever can connect may use the door; see `checkExposure`.
-    public var keys: APIKeys?
+    public var keys: KeyRing?
     /// The tenant of all requests on a door without keys.
     public var openTenant = "default"
     /// Bytes of a request's body, at most.
@@ -29,7 +30,7 @@ public struct DoorConfiguration: Sendable {
         return .new(milliseconds: UInt64(Date().timeIntervalSince1970 * 1000), using: &generator)
     }
 
-    public init(address: DoorAddress, keys: APIKeys? = nil) {
+    public init(address: DoorAddress, keys: KeyRing? = nil) {
         self.address = address
         self.keys = keys
     }

@@ -6,13 +6,13 @@ extension DoorConnection {
     /// A body of this size is read on another thread: on this one it would hold up everybody's events.
     private static var largeBody: Int { 64 << 10 }
 
-    func complete(_ exchange: Exchange, _ form: RequestReader.Form, tenant: String) {
+    func complete(_ exchange: Exchange, _ form: RequestReader.Form, _ client: RequestGate.Client) {
         exchange.startedAt = .now()
         let bytes = exchange.body.map { Array($0.readableBytesView) } ?? []
         exchange.body = nil
         let reader = RequestReader(form: form, maximumTokens: server.configuration.maximumTokens)
         guard bytes.count > Self.largeBody else {
-            return submit(exchange, reader.result(of: bytes), form, tenant: tenant)
+            return submit(exchange, reader.result(of: bytes), form, client)
         }
         let loop = server.loop
         let bound = NIOLoopBound((self, exchange), eventLoop: loop)
@@ -20,14 +20,14 @@ extension DoorConnection {
             let result = reader.result(of: bytes)
             loop.execute {
                 let (connection, exchange) = bound.value
-                connection.submit(exchange, result, form, tenant: tenant)
+                connection.submit(exchange, result, form, client)
             }
         }
     }
 
     private func submit(
         _ exchange: Exchange, _ result: Result<RequestReader.Body, APIError>, _ form: RequestReader.Form,
-        tenant: String
+        _ client: RequestGate.Client
     ) {
         // The client may have left meanwhile.
         guard self.exchange === exchange else { return }
@@ -38,7 +38,7 @@ extension DoorConnection {
         }
         body.request.id = exchange.id
         body.request.clientChoseID = exchange.clientChoseID
-        body.request.tenant = tenant
+        body.request.tenant = client.tenant
         if exchange.wantsHops { body.request.wantsHops = true }
         exchange.streams = body.request.streams
         exchange.writer = AnswerWriter(

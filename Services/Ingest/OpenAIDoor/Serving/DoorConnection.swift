@@ -216,9 +216,9 @@ final class DoorConnection: ChannelDuplexHandler {
         phase = .answering
         switch exchange.plan {
         case .refuse(let error): refuse(exchange, error)
-        case .complete(let form, let tenant):
+        case .complete(let form, let client):
             guard exchange.bodyBytes <= server.configuration.bodyLimit else { return refuse(exchange, tooLarge) }
-            complete(exchange, form, tenant: tenant)
+            complete(exchange, form, client)
         case .admin(let path): askAdmin(exchange, path)
         case .models, .model: askModels(exchange)
         }

@@ -1,10 +1,11 @@
+import Keys
 import NIOHTTP1
 
 /// Decides by a request's head what is to be done, and for whom.
 struct RequestGate: Sendable {
     /// What a request asks for.
     enum Plan {
-        case complete(RequestReader.Form, tenant: String)
+        case complete(RequestReader.Form, Client)
         case models
         case model(String)
         /// One of the operator's routes; if there is none of this path, unknown.
@@ -12,26 +13,35 @@ struct RequestGate: Sendable {
         case refuse(APIError)
     }
 
-    private let keys: APIKeys?
+    /// Who asks.
+    struct Client: Sendable {
+        var tenant: String
+        /// Nil on a door without keys.
+        var grant: KeyRing.Grant?
+    }
+
+    private let keys: KeyRing?
     private let openTenant: String
+    private let now: @Sendable () -> Int64
 
     init(_ configuration: DoorConfiguration) {
         keys = configuration.keys
         openTenant = configuration.openTenant
+        now = configuration.now
     }
 
     func plan(for head: HTTPRequestHead, path: Substring, _ route: Route) -> Plan {
         do throws(APIError) {
             switch (route, head.method) {
             case (.chatCompletions, .POST), (.completions, .POST):
-                let tenant = try tenant(head.headers)
+                let client = try client(head.headers)
                 try checkContentType(head.headers)
-                return .complete(route == .chatCompletions ? .chat : .text, tenant: tenant)
+                return .complete(route == .chatCompletions ? .chat : .text, client)
             case (.models, .GET):
-                _ = try tenant(head.headers)
+                _ = try client(head.headers)
                 return .models
             case (.model(let name), .GET):
-                _ = try tenant(head.headers)
+                _ = try client(head.headers)
                 return .model(name)
             case (.unknown, .GET): return .admin(String(path))
             case (.unknown, _): return .refuse(Self.unknown(path))
@@ -68,15 +78,24 @@ struct RequestGate: Sendable {
         }
     }
 
-    private func tenant(_ headers: HTTPHeaders) throws(APIError) -> String {
-        guard let keys else { return openTenant }
+    private func client(_ headers: HTTPHeaders) throws(APIError) -> Client {
+        guard let keys else { return Client(tenant: openTenant) }
         guard let header = headers.first(name: "authorization") else {
             throw APIError(status: 401, message: "No API key: send the header Authorization: Bearer KEY.")
         }
         let words = header.split(separator: " ")
-        guard words.count == 2, words[0].lowercased() == "bearer", let tenant = keys.tenant(of: String(words[1])) else {
-            throw APIError(status: 401, message: "Incorrect API key.", code: "invalid_api_key")
+        guard words.count == 2, words[0].lowercased() == "bearer" else { throw Self.incorrect }
+        switch keys.check(String(words[1]), scope: .infer, now: now()) {
+        case .granted(let grant): return Client(tenant: grant.tenant, grant: grant)
+        case .unknown: throw Self.incorrect
+        case .expired:
+            throw APIError(status: 401, message: "This API key has expired.", code: "expired_api_key")
+        case .forbidden:
+            throw APIError(
+                status: 403, message: "This API key may not be used for completions.", type: "permission_error",
+                code: "insufficient_permissions")
         }
-        return tenant
     }
+
+    private static let incorrect = APIError(status: 401, message: "Incorrect API key.", code: "invalid_api_key")
 }
