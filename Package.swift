@@ -119,7 +119,7 @@ let package = Package(
         target(
             "IngestService", "Services/Ingest/Service",
             [
-                "Wire", "Transport", "Line", "Station", "Spool", "Telemetry", "OpenAIDoor", "AdminDoor", crypto, logging,
+                "Wire", "Transport", "Line", "Station", "Spool", "Telemetry", "OpenAIDoor", "AdminDoor", "Keys", crypto, logging,
             ]),
         target(
             "OpenAIDoor", "Services/Ingest/OpenAIDoor",

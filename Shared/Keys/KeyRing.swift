@@ -8,7 +8,7 @@ import Synchronization
 /// but `reread`.
 public final class KeyRing: Sendable {
     /// What a key was found good for.
-    public struct Grant: Sendable {
+    public struct Grant: Equatable, Sendable {
         public var tenant: String
         public var scopes: KeyScopes
         /// The tenant's share against the others that wait.

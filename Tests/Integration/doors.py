@@ -32,8 +32,8 @@ def openai_client(cluster, key="none"):
     return openai.OpenAI(base_url=cluster.http + "/v1", api_key=key, max_retries=0, timeout=60)
 
 
-def model(cluster):
-    return openai_client(cluster).models.list().data[0].id
+def model(cluster, key="none"):
+    return openai_client(cluster, key).models.list().data[0].id
 
 
 def new_id():

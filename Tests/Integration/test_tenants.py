@@ -4,10 +4,13 @@ import hashlib
 import threading
 import time
 
+import openai
 import pytest
 
 from cluster import await_state
-from doors import model, openai_client
+from doors import model, openai_client, python_client
+
+client_module = python_client()
 
 KEYS = {"greedy": "key-of-greedy", "modest": "key-of-modest"}
 
@@ -62,3 +65,59 @@ def test_one_tenants_flood_does_not_keep_another_waiting(start, keys):
 
 def model_with_key(cluster):
     return openai_client(cluster, KEYS["modest"]).models.list().data[0].id
+
+
+def write(keys, names):
+    """Puts another file of keys in the old one's place, as an operator's tool does."""
+    new = keys.with_suffix(".new")
+    new.write_text("".join(f"{hashlib.sha256(KEYS[name].encode()).hexdigest()} {name}\n" for name in names))
+    new.rename(keys)
+
+
+def test_a_key_that_is_withdrawn_stops_at_once(start, keys):
+    cluster = start(time_scale=1.0, ingest_options=["--keys", str(keys)])
+    name = model_with_key(cluster)
+    client = client_module.Client(cluster.door, 10, KEYS["greedy"])
+    client.submit(1, name, [("user", "go on")], 7000, 0)
+    rows = client.rows()
+    assert next(rows)[0] == 1
+    stream = openai_client(cluster, KEYS["greedy"]).completions.create(
+        model=name, prompt=[5, 6, 7], max_tokens=7000, stream=True, extra_body={"ignore_eos": True})
+    next(iter(stream))
+    write(keys, ["modest"])
+    with pytest.raises(client_module.Failure, match="unauthenticated"):
+        for _ in rows:
+            pass
+    with pytest.raises(Exception, match="no more"):
+        for _ in stream:
+            pass
+    with pytest.raises(openai.AuthenticationError):
+        openai_client(cluster, KEYS["greedy"]).models.list()
+    with pytest.raises(client_module.Failure, match="unauthenticated"):
+        client_module.Client(cluster.door, 10, KEYS["greedy"])
+    assert model_with_key(cluster) == name
+    cluster.audit()
+
+
+def test_a_client_without_a_key_has_no_session(start, keys):
+    cluster = start(ingest_options=["--keys", str(keys)])
+    for key in ("", "a key of nobody"):
+        with pytest.raises(client_module.Failure, match="unauthenticated"):
+            client_module.Client(cluster.door, 10, key)
+    ingest = cluster.names("ingest")[0]
+    assert cluster.metrics(ingest, "http")["tokenfactory_ingest_clients"] == 0
+
+
+def test_a_keys_rate_is_kept_at_both_doors(start, tmp_path):
+    path = tmp_path / "rates"
+    path.write_text(f"{hashlib.sha256(b'slow').hexdigest()} slow requests-per-minute=2\n")
+    cluster = start(ingest_options=["--keys", str(path)])
+    client = client_module.Client(cluster.door, 10, "slow")
+    outcomes = []
+    for handle in (1, 2, 3):
+        client.submit(handle, "", [("user", "hello")], 2, 0)
+        outcomes.append(next((row[1], row[2]) for row in client.rows() if row[0] == handle and row[1] != "none"))
+    assert [finish for finish, _ in outcomes] == ["length", "length", "failed"] and outcomes[2][1] == "rateLimited"
+    with pytest.raises(openai.RateLimitError) as refused:
+        openai_client(cluster, "slow").completions.create(model=model(cluster, "slow"), prompt="hello", max_tokens=2)
+    assert int(refused.value.response.headers["retry-after"]) > 1

@@ -105,10 +105,7 @@ enum Main {
                 admission: settings.admission, heldBytes: settings.heldBytes, waitingNanoseconds: settings.waiting,
                 line: settings.station.line),
             station: station, ledger: ledger,
-            tenantOfKey: { key in
-                guard let keys else { return openTenant }
-                return keys.check(key, scope: .infer, now: Int64(WallClock.now() / 1_000_000_000)).grant?.tenant
-            }, log: logger)
+            access: ClientAccess(keys: keys, openTenant: openTenant), log: logger)
         let ports = PortsFile(
             path: settings.station.portsFile, names: ["client-door", "tokenizer-link", "http"])
         let metrics = MetricsRegistry()

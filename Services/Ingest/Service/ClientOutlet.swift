@@ -1,3 +1,4 @@
+import Keys
 import Line
 import Station
 import Wire
@@ -6,8 +7,10 @@ import Wire
 final class ClientOutlet {
     let tray: RowTray<IngestRequest>
     let session: SessionRef
-    /// The key that the session began with; empty on a door without keys.
-    let key: String
+    /// Whose key the session began with.
+    let client: ClientAccess.Client
+    var tenant: String { client.tenant }
+    var grant: KeyRing.Grant? { client.grant }
     /// The protocol version of the session.
     let version: UInt8
     var window = ClientWindow()
@@ -28,9 +31,9 @@ final class ClientOutlet {
         var message: String
     }
 
-    init(_ peer: PeerInfo) {
+    init(_ peer: PeerInfo, _ client: ClientAccess.Client) {
         session = peer.session
-        key = peer.key
+        self.client = client
         version = peer.version
         tray = RowTray(link: 0, session: peer.session.session)
     }

@@ -72,6 +72,7 @@ extension IngestLoop {
     private func release(_ request: IngestRequest) {
         requests.remove(request.work)
         heldBytes -= request.heldBytes
+        correctRate(of: request)
     }
 
     /// Ends a request of the ZeroMQ door whose client takes no more of it: what went out is delivered.

@@ -33,7 +33,8 @@ extension IngestLoop {
         let admitted = admit(
             IngestRequest(
                 requestID: RequestID(high: request.id.high, low: request.id.low), tenant: request.tenant, body: body,
-                client: .http(stream), streams: request.streams, firstAttempt: firstAttempt, receivedAt: now))
+                client: .http(stream), streams: request.streams, firstAttempt: firstAttempt, receivedAt: now,
+                grant: request.grant))
         switch admitted {
         case .success(let work): httpWorks[stream.number] = work
         case .failure(let refusal): refuse(stream, refusal)
@@ -42,7 +43,11 @@ extension IngestLoop {
 
     func refuse(_ stream: DoorStream, _ refusal: Refusal) {
         let parameter = refusal.status == .unknownModel ? "model" : nil
-        stream.finish(.failed(DoorFailure(DoorFailure.Kind(refusal.status), refusal.message, parameter: parameter)))
+        stream.finish(
+            .failed(
+                DoorFailure(
+                    DoorFailure.Kind(refusal.status), refusal.message, parameter: parameter,
+                    retryAfterMilliseconds: refusal.retryAfterMilliseconds)))
     }
 
     func cancel(stream number: UInt64) {
@@ -141,7 +146,7 @@ extension DoorFailure.Kind {
         case .unauthenticated: self = .unauthenticated
         case .unknownModel: self = .unknownModel
         case .promptTooLong: self = .contextLengthExceeded
-        case .busy: self = .busy
+        case .busy, .rateLimited: self = .busy
         case .conflict: self = .conflict
         case .unavailable, .draining, .timedOut: self = .unavailable
         default: self = .internalError

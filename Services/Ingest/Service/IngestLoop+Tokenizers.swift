@@ -1,3 +1,4 @@
+import Keys
 import Line
 import Logging
 import OpenAIDoor
@@ -16,6 +17,7 @@ extension IngestLoop {
         encodeFrame.deliveredBytes = request.textBytes
         encodeFrame.tenant = request.tenant
         encodeFrame.body = request.body
+        encodeFrame.body.options.weight = UInt32(clamping: Int(request.grant?.weight ?? 1) * 1000)
         if request.deadline > 0 {
             let now = MonotonicClock.now()
             encodeFrame.body.options.timeLeft = request.deadline > now ? request.deadline - now : 1

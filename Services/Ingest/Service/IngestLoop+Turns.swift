@@ -14,6 +14,7 @@ extension IngestLoop {
         tokenizers.dispatcher.tick(now)
         endWaiting(now)
         endOverdue(now)
+        endWithdrawn(now)
         if !claims.isEmpty { endClaims(now, all: !ledger.isConnected) }
         if !unread.isEmpty { endUnread(now) }
     }
@@ -99,7 +100,12 @@ extension IngestLoop {
 
     private func handleClient(_ action: Dispatcher.Action) {
         switch action {
-        case .peerUp(let peer): outlets[peer.session] = ClientOutlet(peer)
+        case .peerUp(let peer):
+            // Its key was good a moment ago, when it said hello.
+            guard case .success(let client) = access.client(of: peer.key) else {
+                return clients.dispatcher.dismiss(peer.session.peer, .unauthenticated)
+            }
+            outlets[peer.session] = ClientOutlet(peer, client)
         case .peerDown(let peer, _):
             guard let outlet = outlets.removeValue(forKey: peer.session) else { return }
             outlet.tray.close()

@@ -6,9 +6,6 @@ import Telemetry
 public import Transport
 import Wire
 
-/// Says whose key it is; nil refuses.
-public typealias KeyCheck = @Sendable (_ key: String) -> String?
-
 /// The ingest: admits requests of both doors, sends them to tokenizers, streams the answers back, states to the ledger
 /// what was reserved and what was delivered.
 ///
@@ -28,7 +25,10 @@ public actor IngestLoop: DiallingStation {
     let clients: UpperLink
     let tokenizers: UpperLink
     public let dialling: Dialling
-    private let tenantOfKey: KeyCheck
+    let access: ClientAccess
+    /// The keys' generation that sessions and requests were held against, and when they are next.
+    var keyGeneration: UInt64 = 0
+    var nextExpiryCheck: UInt64 = 0
 
     var requests = SlotTable<IngestRequest>()
     /// Bytes of their prompts.
@@ -64,12 +64,12 @@ public actor IngestLoop: DiallingStation {
 
     public init(
         _ configuration: IngestConfiguration, station: StationParts, ledger: consuming sending LedgerProducer,
-        tenantOfKey: @escaping KeyCheck, log: Logger
+        access: ClientAccess, log: Logger
     ) throws(TransportError) {
         self.configuration = configuration
         self.log = log
         self.ledger = ledger
-        self.tenantOfKey = tenantOfKey
+        self.access = access
         reactor = station.reactor
         epoch = station.epoch
         clients = try UpperLink(
@@ -86,7 +86,10 @@ public actor IngestLoop: DiallingStation {
                 role: .ingest, epoch: station.epoch, name: configuration.name, settings: line,
                 acceptedRoles: [.tokenizer], leases: true))
         clients.dispatcher.outputWindow = UInt32(ClientWindow.bytes)
-        clients.admits = { hello in tenantOfKey(hello.key) == nil ? .unauthenticated : nil }
+        clients.admits = { hello in
+            if case .failure(let refused) = access.client(of: hello.key) { return refused.status }
+            return nil
+        }
         clientDoor = clients.endpoint
         tokenizerLink = tokenizers.endpoint
         dialling = Dialling(resolver: station.resolver)
@@ -176,8 +179,10 @@ public actor IngestLoop: DiallingStation {
         guard outlet.works[submit.handle] == nil, !outlet.claiming.contains(submit.handle) else {
             return refuse(outlet, submit.handle, .conflict, "handle \(submit.handle) is in use")
         }
-        guard let tenant = tenantOfKey(submit.key.isEmpty ? outlet.key : submit.key) else {
-            return refuse(outlet, submit.handle, .unauthenticated, "no such API key")
+        let client: ClientAccess.Client
+        switch submit.key.isEmpty ? .success(outlet.client) : access.client(of: submit.key) {
+        case .success(let known): client = known
+        case .failure(let refused): return refuse(outlet, submit.handle, refused.status, refused.message)
         }
         if let problem = RequestCheck.problem(submit.body) {
             return refuse(outlet, submit.handle, .invalidRequest, problem)
@@ -187,8 +192,8 @@ public actor IngestLoop: DiallingStation {
         // What clients of version 1 gave as the request's id.
         let label = submit.label.isEmpty && submit.requestID != .none ? "\(submit.requestID)" : submit.label
         let request = IngestRequest(
-            requestID: makeID(), tenant: tenant, body: body, client: .door(outlet, handle: submit.handle),
-            streams: submit.streams, firstAttempt: firstAttempt, receivedAt: now, label: label)
+            requestID: makeID(), tenant: client.tenant, body: body, client: .door(outlet, handle: submit.handle),
+            streams: submit.streams, firstAttempt: firstAttempt, receivedAt: now, label: label, grant: client.grant)
         if !submit.idempotencyKey.isEmpty {
             do throws(WireError) {
                 let digest = try Self.digest(of: submit.body, hasSeed: submit.hasSeed, streams: submit.streams)
@@ -218,6 +223,7 @@ public actor IngestLoop: DiallingStation {
     struct Refusal: Error {
         var status: Status
         var message: String
+        var retryAfterMilliseconds: UInt64 = 1000
     }
 
     func makeID() -> RequestID {
@@ -244,6 +250,10 @@ public actor IngestLoop: DiallingStation {
             counters.refused += 1
             return .failure(Refusal(status: .promptTooLong, message: message))
         }
+        if let refusal = rateRefusal(of: request, now: MonotonicClock.now()) {
+            counters.refused += 1
+            return .failure(refusal)
+        }
         let work = requests.insert(request)
         request.work = work
         request.stamps.downBegun = MonotonicClock.now()
@@ -252,6 +262,7 @@ public actor IngestLoop: DiallingStation {
             work, model: request.body.model, share: request.share, now: request.stamps.downBegun)
         if case .refused(let status) = outcome {
             requests.remove(work)
+            correctRate(of: request)
             if status == .busy { counters.busy += 1 } else { counters.refused += 1 }
             return .failure(Refusal(status: status, message: Self.message(for: status, model: request.body.model)))
         }

@@ -1,3 +1,4 @@
+import Keys
 import Line
 import OpenAIDoor
 import Station
@@ -18,6 +19,8 @@ final class IngestRequest: RowSource {
     let tenant: String
     let body: RequestBody
     let client: Client
+    /// What its API key is good for; nil on doors without keys.
+    let grant: KeyRing.Grant?
     /// What the client calls it; the ledger keeps it.
     let label: String
     /// False: the client wants one row at the end.
@@ -57,7 +60,7 @@ final class IngestRequest: RowSource {
 
     init(
         requestID: RequestID, tenant: String, body: RequestBody, client: Client, streams: Bool, firstAttempt: UInt16,
-        receivedAt: UInt64, label: String = ""
+        receivedAt: UInt64, label: String = "", grant: KeyRing.Grant? = nil
     ) {
         self.requestID = requestID
         self.tenant = tenant
@@ -65,6 +68,7 @@ final class IngestRequest: RowSource {
         self.client = client
         self.streams = streams
         self.label = label
+        self.grant = grant
         self.firstAttempt = firstAttempt
         promptBytes = body.strings.reduce(body.tokens.count * 4) { $0 + $1.utf8.count }
         heldBytes =
@@ -84,7 +88,9 @@ final class IngestRequest: RowSource {
     /// Whose turn it takes where requests wait.
     var share: TenantShare {
         let answer = body.limits.maximumTokens == 0 ? Self.unboundedAnswer : Int(body.limits.maximumTokens)
-        return TenantShare(tenant: tenant, body.options, cost: estimatedPromptTokens + answer)
+        return TenantShare(
+            tenant: tenant, weight: Double(grant?.weight ?? 1), cost: estimatedPromptTokens + answer,
+            priority: body.options.priority, waitingLimit: grant?.waiting.map { Int($0) } ?? .max)
     }
 
     /// Tokens that an answer without a bound is taken to have.

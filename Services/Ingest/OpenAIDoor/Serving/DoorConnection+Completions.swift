@@ -39,6 +39,7 @@ extension DoorConnection {
         body.request.id = exchange.id
         body.request.clientChoseID = exchange.clientChoseID
         body.request.tenant = client.tenant
+        body.request.grant = client.grant
         if exchange.wantsHops { body.request.wantsHops = true }
         exchange.streams = body.request.streams
         exchange.writer = AnswerWriter(
