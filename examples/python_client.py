@@ -39,10 +39,13 @@ def strings(texts):
 
 
 class Client:
-    def __init__(self, address, timeout, key=""):
+    def __init__(self, address, timeout, key="", server_key=""):
         self.socket = zmq.Context.instance().socket(zmq.DEALER)
         self.socket.setsockopt(zmq.ROUTING_ID, b"\x01" + os.urandom(7))
         self.socket.setsockopt(zmq.LINGER, 1000)
+        if server_key:  # CURVE: the door's public key, and any key of our own.
+            self.socket.curve_serverkey = server_key.encode()
+            self.socket.curve_publickey, self.socket.curve_secretkey = zmq.curve_keypair()
         self.socket.connect(address)
         self.session, self.sequence, self.silence, self.unwanted = 0, 0, timeout, None
         self.window, self.unread = 0, 0
@@ -154,13 +157,15 @@ def main():
     parser.add_argument("--model", default="", help="default: any that is served")
     parser.add_argument("--system", help="a system message")
     parser.add_argument("--key", default=os.environ.get("TOKENFACTORY_KEY", ""), help="API key")
+    parser.add_argument("--server-key", default=os.environ.get("TOKENFACTORY_SERVER_KEY", ""),
+                        help="the door's public CURVE key, where it is reached from another host")
     parser.add_argument("--max-tokens", type=int, default=256)
     parser.add_argument("--temperature", type=float, default=0.0)
     parser.add_argument("--timeout", type=float, default=10, help="seconds to wait for a welcome")
     options = parser.parse_args()
     messages = [("system", options.system)] if options.system else []
     messages.append(("user", options.prompt))
-    client = Client(options.connect, options.timeout, options.key)
+    client = Client(options.connect, options.timeout, options.key, options.server_key)
 
     def interrupted(*_):
         client.cancel(1)

@@ -13,6 +13,7 @@ public struct StationSettings: Sendable {
     public var drainSeconds: Double
     public var spinMicroseconds: Int
     public var line: LineSettings
+    public var links: LinkProtection
 
     /// - Parameter program: The default name.
     public init(_ reader: inout SettingsReader, program: String) {
@@ -28,6 +29,7 @@ public struct StationSettings: Sendable {
         spinMicroseconds = reader.int(
             "spin-microseconds", default: 0, in: 0...100_000,
             help: "How long the loop looks for work before it sleeps: lower latency for a busy core.")
+        links = LinkProtection(&reader)
         line = LineSettings()
         line.heartbeatInterval = reader.nanoseconds(
             "heartbeat", default: .milliseconds(250), in: .milliseconds(10)...Duration.seconds(60),

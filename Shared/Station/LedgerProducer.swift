@@ -45,12 +45,12 @@ public final class LedgerProducer {
     ///   - role: The station's own.
     public init(
         spool: consuming Spool, station: StationParts, accounting: Endpoint, role: StationRole, name: String,
-        settings: LineSettings = LineSettings(), security: Security = .plain
+        settings: LineSettings = LineSettings(), credentials: LinkCredentials? = nil
     ) {
         var settings = settings
         settings.stepAgeLimit = nil
         links = LowerLinks(
-            station.context, reactor: station.reactor, targets: [accounting], security: security,
+            station.context, reactor: station.reactor, targets: [accounting], credentials: credentials,
             side: DialSide(role: role, epoch: station.epoch, name: name, settings: settings))
         next = spool.acknowledged + 1
         self.spool = spool
@@ -181,7 +181,7 @@ public final class LedgerProducer {
 
     /// Lets time pass, sends what has gathered, and puts events on disk that accounting has left waiting.
     public func tick(_ now: UInt64, log: Logger) {
-        links.side.tick(now)
+        links.tick(now)
         flush(log: log, atLeast: 1)
         guard spool.pending > 0, now > pendingSince + Self.syncAfter else { return }
         pendingSince = now

@@ -25,6 +25,11 @@ public final class LowerLinks {
     private let targets: [Endpoint]
     private let options: SocketOptions
     private let security: Security
+    private let credentials: LinkCredentials?
+    /// Connections tried, by link: each next one expects the next listed key of the station above.
+    private var attempts: [UInt32: Int] = [:]
+    /// Links whose connection has its handshake behind it.
+    private var shaken: Set<UInt32> = []
     private var random = SystemRandomNumberGenerator()
     private var links: [UInt32: DealerLink] = [:]
     private var ids: [Endpoint: UInt32] = [:]
@@ -34,13 +39,14 @@ public final class LowerLinks {
 
     public init(
         _ context: Context, reactor: Reactor, targets: [Endpoint], options: SocketOptions = SocketOptions(),
-        security: Security = .plain, side: DialSide
+        security: Security = .plain, credentials: LinkCredentials? = nil, side: DialSide
     ) {
         self.context = context
         self.reactor = reactor
         self.targets = targets
         self.options = options
         self.security = security
+        self.credentials = credentials
         self.side = side
     }
 
@@ -82,12 +88,21 @@ public final class LowerLinks {
         }
     }
     private var dialled: [String: Set<Endpoint>] = [:]
+    /// Links without a socket, since it could not be made.
+    private var failed: Set<UInt32> = []
+    private var redialAt: LinkTime = 0
+    private var isClosed = false
 
     /// A connection event of a link.
     public func handle(_ event: MonitorEvent, on link: UInt32, now: LinkTime) {
         switch event.kind {
-        case .handshakeSucceeded: side.connected(link, now: now)
-        case .disconnected, .handshakeFailed: side.disconnected(link, now: now)
+        case .handshakeSucceeded:
+            shaken.insert(link)
+            side.connected(link, now: now)
+        case .disconnected, .handshakeFailed:
+            side.disconnected(link, now: now)
+            // Without a handshake the station above may have another of its listed keys.
+            if shaken.remove(link) == nil, let credentials, credentials.count > 1 { reconnect(link) }
         case .connected, .accepted, .acceptFailed: break
         }
     }
@@ -155,6 +170,8 @@ public final class LowerLinks {
     /// Closes all sockets.
     public func close() {
         for link in links.values { link.close() }
+        isClosed = true
+        failed = []
         links = [:]
         ids = [:]
     }
@@ -167,6 +184,16 @@ public final class LowerLinks {
     }
 
     private func connect(_ link: UInt32, to endpoint: Endpoint) {
+        var security = security
+        if let credentials, case .tcp = endpoint {
+            let attempt = attempts[link, default: 0]
+            attempts[link] = attempt + 1
+            guard let own = credentials.security(attempt: attempt) else {
+                counters.failedDials += 1
+                return retry(link)
+            }
+            security = own
+        }
         do throws(TransportError) {
             let dealer = try DealerLink(
                 context, routingID: PeerID.random(role: side.role.rawValue, using: &random), to: endpoint,
@@ -179,8 +206,31 @@ public final class LowerLinks {
         } catch {
             counters.failedDials += 1
             links[link] = nil
+            retry(link)
         }
     }
+
+    /// Dials a link again later that could not be dialled: for want of descriptors, of an interface, of a key.
+    private func retry(_ link: UInt32) {
+        guard !isClosed, !failed.contains(link) else { return }
+        failed.insert(link)
+    }
+
+    /// Lets time pass, and dials again what could not be dialled.
+    public func tick(_ now: LinkTime) {
+        redial(now)
+        side.tick(now)
+    }
+
+    private func redial(_ now: LinkTime) {
+        guard !failed.isEmpty, now >= redialAt else { return }
+        redialAt = now + Self.redialInterval
+        let due = failed
+        failed = []
+        for (endpoint, link) in ids where due.contains(link) { connect(link, to: endpoint) }
+    }
+
+    private static var redialInterval: LinkTime { 1_000_000_000 }
 
     private func reconnect(_ link: UInt32) {
         guard let endpoint = ids.first(where: { $0.value == link })?.key else { return }
@@ -190,6 +240,8 @@ public final class LowerLinks {
 
     private func remove(_ link: UInt32, _ endpoint: Endpoint) {
         side.removeLink(link)
+        attempts[link] = nil
+        failed.remove(link)
         ids[endpoint] = nil
         links.removeValue(forKey: link)?.close()
     }

@@ -24,14 +24,27 @@ public final class UpperLink {
     public let endpoint: Endpoint
     private var counted = Counters()
 
+    private let linkGuard: LinkGuard?
+    /// Whom the authenticator admitted under each routing id, as far as they said hello.
+    private var users: [UInt64: String] = [:]
+    private var guardGeneration: UInt64 = 0
     private var socket: RouterSocket
     private var registration: Registration?
     private var control = FrameBuffer(capacity: 256)
 
     public init(
         _ context: Context, bind endpoint: Endpoint, options: SocketOptions = SocketOptions(),
-        security: Security = .plain, dispatcher: Dispatcher
+        security: Security = .plain, guardedBy linkGuard: LinkGuard? = nil, dispatcher: Dispatcher
     ) throws(TransportError) {
+        var (options, security) = (options, security)
+        // Within the host a folder's rights are the keys.
+        if let linkGuard, case .tcp = endpoint {
+            options.securityDomain = linkGuard.domain
+            security = linkGuard.security
+            self.linkGuard = linkGuard
+        } else {
+            self.linkGuard = nil
+        }
         socket = try RouterSocket(context, options: options, security: security)
         self.endpoint = try socket.bind(endpoint)
         self.dispatcher = dispatcher
@@ -69,7 +82,9 @@ public final class UpperLink {
                 if header.kind != .cancel,
                     let frame = try ControlFrame.decode(routed.message.bytes, header: header)
                 {
-                    if case .hello(let hello) = frame, let refusal = admits(hello) {
+                    if case .hello(let hello) = frame,
+                        let refusal = identify(hello, routed.peer.raw, routed.message.userID) ?? admits(hello)
+                    {
                         dispatcher.refuse(routed.peer.raw, refusal)
                         continue
                     }
@@ -82,6 +97,39 @@ public final class UpperLink {
                 dispatcher.violated(by: routed.peer.raw)
             }
         }
+    }
+
+    /// Holds a hello against the key that its connection brought: the role that it claims must be the key's, and the key
+    /// still listed (the authenticator is asked at the handshake only).
+    private func identify(_ hello: Hello, _ peer: UInt64, _ user: String?) -> Status? {
+        guard let linkGuard else { return nil }
+        guard let user, linkGuard.role(ofUser: user) == hello.role.keyName else {
+            users[peer] = nil
+            return .unauthenticated
+        }
+        users[peer] = user
+        return nil
+    }
+
+    /// Lets time pass, and ends the sessions of keys that are listed no more.
+    public func tick(_ now: LinkTime) {
+        endWithdrawn()
+        dispatcher.tick(now)
+    }
+
+    private func endWithdrawn() {
+        guard let linkGuard, linkGuard.generation != guardGeneration else { return }
+        guardGeneration = linkGuard.generation
+        var known: [UInt64: String] = [:]
+        for peer in dispatcher.allPeers {
+            let id = peer.session.peer
+            if let user = users[id], linkGuard.role(ofUser: user) == peer.role.keyName {
+                known[id] = user
+            } else {
+                dispatcher.dismiss(id, .unauthenticated)
+            }
+        }
+        users = known
     }
 
     /// Sends what the dispatcher wants to say and hands everything else to `body`, until there is nothing.

@@ -11,7 +11,7 @@ struct ClusterPlanTests {
             service(.ingest, ["tokenizer-link": "tcp://127.0.0.1:3", "http": "127.0.0.1:4"]),
             service(.ingest, ["tokenizer-link": "tcp://127.0.0.1:5", "http": "127.0.0.1:6"]),
         ]
-        let arguments = ClusterPlan().arguments(.tokenizer, state, database: "db")
+        let arguments = ClusterPlan().arguments(.tokenizer, state, database: "db", links: "/run/links")
         #expect(value("--ingest", arguments) == "tcp://127.0.0.1:3,tcp://127.0.0.1:5")
         #expect(value("--accounting", arguments) == "tcp://127.0.0.1:1")
         #expect(value("--worker-link", arguments) == "tcp://127.0.0.1:0")
@@ -22,9 +22,9 @@ struct ClusterPlanTests {
         var plan = ClusterPlan()
         plan.usesDefaultPorts = true
         var state = ClusterState()
-        #expect(value("--http", plan.arguments(.ingest, state, database: "db")) == "127.0.0.1:8080")
+        #expect(value("--http", plan.arguments(.ingest, state, database: "db", links: "/run/links")) == "127.0.0.1:8080")
         state.services = [service(.ingest, [:])]
-        #expect(value("--http", plan.arguments(.ingest, state, database: "db")) == "127.0.0.1:0")
+        #expect(value("--http", plan.arguments(.ingest, state, database: "db", links: "/run/links")) == "127.0.0.1:0")
     }
 
     @Test func stateSurvivesItsFile() throws {

@@ -70,10 +70,19 @@ enum Main {
             settings: LedgerSettings(timeToLive: settings.reservationTime), now: WallClock.now())
         let station = try StationParts(
             name: "accounting", spinMicroseconds: UInt64(settings.station.spinMicroseconds))
+        let protection = settings.station.links
+        let watch = Task { await protection.watch(logger: logger) }
+        defer { watch.cancel() }
+        try protection.check("ledger-link", settings.ledgerLink)
+        try protection.check("http", host: settings.http.host)
+        let linkGuard = protection.guardian(of: "ledger-link", roles: ["ingest", "tokenizer", "inference-worker"])
+        let authenticator = try linkGuard.map { try ZAPAuthenticator(station.context, guards: [$0]) }
+        defer { withExtendedLifetime(authenticator) {} }
         let writer = LedgerWriter(store)
         let loop = try AccountingLoop(
             AccountingConfiguration(
-                name: settings.station.name, ledgerLink: settings.ledgerLink, line: settings.station.line),
+                name: settings.station.name, ledgerLink: settings.ledgerLink, line: settings.station.line,
+                linkGuard: linkGuard),
             station: station, writer: writer, log: logger)
         let ports = PortsFile(path: settings.station.portsFile, names: ["ledger-link", "http"])
         let metrics = MetricsRegistry()

@@ -11,18 +11,19 @@ public struct AccountingConfiguration: Sendable {
     /// Where producers dial.
     public var ledgerLink: Endpoint
     public var line: LineSettings
-    public var security: Security
+    /// Who may dial the ledger link, where it is reached over TCP; nil for a plain link.
+    public var linkGuard: LinkGuard?
     /// Events that may wait for the disk; beyond them producers wait for their acknowledgements, with spools that grow.
     public var waitingEvents: Int
 
     public init(
-        name: String, ledgerLink: Endpoint, line: LineSettings = LineSettings(), security: Security = .plain,
+        name: String, ledgerLink: Endpoint, line: LineSettings = LineSettings(), linkGuard: LinkGuard? = nil,
         waitingEvents: Int = 65_536
     ) {
         self.name = name
         self.ledgerLink = ledgerLink
         self.line = line
-        self.security = security
+        self.linkGuard = linkGuard
         self.waitingEvents = waitingEvents
     }
 }
@@ -70,7 +71,7 @@ public actor AccountingLoop {
         waitingEvents = configuration.waitingEvents
         reactor = station.reactor
         link = try UpperLink(
-            station.context, bind: configuration.ledgerLink, security: configuration.security,
+            station.context, bind: configuration.ledgerLink, guardedBy: configuration.linkGuard,
             dispatcher: Dispatcher(
                 role: .accounting, epoch: station.epoch, name: configuration.name, settings: configuration.line,
                 acceptedRoles: [.ingest, .tokenizer, .inferenceWorker], leases: false))
@@ -117,7 +118,7 @@ public actor AccountingLoop {
     private func tick() {
         let now = MonotonicClock.now()
         mirrorMetrics(now)
-        link.dispatcher.tick(now)
+        link.tick(now)
         if now >= waitingSince + Self.groupTime { write() }
     }
 

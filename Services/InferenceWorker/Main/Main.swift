@@ -103,11 +103,15 @@ enum Main {
     private static func run(_ settings: WorkerSettings, _ logger: Logger) async throws -> Int32 {
         let station = try StationParts(
             name: "worker", spinMicroseconds: UInt64(settings.station.spinMicroseconds))
+        let protection = settings.station.links
+        let watch = Task { await protection.watch(logger: logger) }
+        defer { watch.cancel() }
+        try protection.check("admin", host: settings.admin.host)
         let ledger = LedgerProducer(
             spool: try Spool(
                 directory: settings.station.spoolDirectory, instance: settings.station.name, epoch: station.epoch),
             station: station, accounting: settings.accounting, role: .inferenceWorker, name: settings.station.name,
-            settings: settings.station.line)
+            settings: settings.station.line, credentials: protection.credentials(above: "accounting"))
         let reports = ReportTarget(station.reactor, logger: logger)
         let runner = EngineRunner(clock: { MonotonicClock.now() }) { reports.deliver($0) }
         reports.set(runner)
@@ -115,7 +119,8 @@ enum Main {
         let loop = WorkerLoop(
             WorkerConfiguration(
                 name: settings.station.name, modelName: settings.modelName, tokenizers: settings.tokenizers,
-                slots: settings.slots, contextLength: contextLength, line: settings.station.line),
+                slots: settings.slots, contextLength: contextLength, line: settings.station.line,
+                credentials: protection.credentials(above: "tokenizer")),
             station: station, engine: runner, reports: reports, ledger: ledger, log: logger)
         let ports = PortsFile(path: settings.station.portsFile, names: ["admin"])
         let metrics = MetricsRegistry()

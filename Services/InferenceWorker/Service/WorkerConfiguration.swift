@@ -12,11 +12,12 @@ public struct WorkerConfiguration: Sendable {
     /// Tokens that prompt and answer may have together.
     public var contextLength: Int
     public var line: LineSettings
-    public var security: Security
+    /// What tokenizers are shown; nil for plain links.
+    public var credentials: LinkCredentials?
 
     public init(
         name: String, modelName: String, tokenizers: [Endpoint], slots: Int, contextLength: Int,
-        line: LineSettings = LineSettings(), security: Security = .plain
+        line: LineSettings = LineSettings(), credentials: LinkCredentials? = nil
     ) {
         self.name = name
         self.modelName = modelName
@@ -24,6 +25,6 @@ public struct WorkerConfiguration: Sendable {
         self.slots = slots
         self.contextLength = contextLength
         self.line = line
-        self.security = security
+        self.credentials = credentials
     }
 }

@@ -61,7 +61,7 @@ public actor WorkerLoop: DiallingStation {
         epoch = station.epoch
         tokenizers = LowerLinks(
             station.context, reactor: station.reactor, targets: configuration.tokenizers,
-            security: configuration.security,
+            credentials: configuration.credentials,
             side: DialSide(
                 role: .inferenceWorker, epoch: station.epoch, name: configuration.name,
                 model: configuration.modelName, contextLength: UInt32(clamping: configuration.contextLength),
@@ -202,7 +202,7 @@ public actor WorkerLoop: DiallingStation {
 
     public func tick(_ now: UInt64) {
         mirrorMetrics(now)
-        tokenizers.side.tick(now)
+        tokenizers.tick(now)
         dialling.refresh(now: now, tokenizers, reactor: reactor) { [weak self] name, addresses in
             self?.assumeIsolated { $0.tokenizers.resolved(name, to: addresses) }
         }

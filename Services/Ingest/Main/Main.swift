@@ -80,6 +80,8 @@ enum Main {
     }
 
     private static func run(_ settings: IngestSettings, _ logger: Logger) async throws -> Int32 {
+        try settings.station.links.check("client-door", settings.clientDoor)
+        try settings.station.links.check("tokenizer-link", settings.tokenizerLink)
         var door = DoorConfiguration(address: settings.http, keys: settings.keys)
         door.bodyLimit = settings.bodyLimit
         // Ids need to be unique, not secret: no system call for each.
@@ -92,18 +94,27 @@ enum Main {
                 .checkExposure()
         }
         let station = try StationParts(name: "ingest", spinMicroseconds: UInt64(settings.station.spinMicroseconds))
+        let protection = settings.station.links
+        let linkWatch = Task { await protection.watch(logger: logger) }
+        defer { linkWatch.cancel() }
+        let doorGuard = protection.guardian(of: "client-door", roles: [], anybody: "client")
+        let lineGuard = protection.guardian(of: "tokenizer-link", roles: ["tokenizer"])
+        let authenticator =
+            protection.keys == nil
+            ? nil : try ZAPAuthenticator(station.context, guards: [doorGuard, lineGuard].compactMap { $0 })
+        defer { withExtendedLifetime(authenticator) {} }
         let ledger = LedgerProducer(
             spool: try Spool(
                 directory: settings.station.spoolDirectory, instance: settings.station.name, epoch: station.epoch),
             station: station, accounting: settings.accounting, role: .ingest, name: settings.station.name,
-            settings: settings.station.line)
+            settings: settings.station.line, credentials: protection.credentials(above: "accounting"))
         let keys = settings.keys
         let openTenant = door.openTenant
         let loop = try IngestLoop(
             IngestConfiguration(
                 name: settings.station.name, clientDoor: settings.clientDoor, tokenizerLink: settings.tokenizerLink,
                 admission: settings.admission, heldBytes: settings.heldBytes, waitingNanoseconds: settings.waiting,
-                line: settings.station.line),
+                line: settings.station.line, doorGuard: doorGuard, lineGuard: lineGuard),
             station: station, ledger: ledger,
             access: ClientAccess(keys: keys, openTenant: openTenant), log: logger)
         let ports = PortsFile(

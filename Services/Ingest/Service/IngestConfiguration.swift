@@ -15,13 +15,14 @@ public struct IngestConfiguration: Sendable {
     /// How long a request may wait for a tokenizer before it fails as unavailable.
     public var waitingNanoseconds: UInt64
     public var line: LineSettings
-    public var doorSecurity: Security
-    public var lineSecurity: Security
+    /// Who may dial either, where they are reached over TCP; nil for plain links.
+    public var doorGuard: LinkGuard?
+    public var lineGuard: LinkGuard?
 
     public init(
         name: String, clientDoor: Endpoint, tokenizerLink: Endpoint, admission: Int, heldBytes: Int = 1 << 30,
         waitingNanoseconds: UInt64 = 60_000_000_000,
-        line: LineSettings = LineSettings(), doorSecurity: Security = .plain, lineSecurity: Security = .plain
+        line: LineSettings = LineSettings(), doorGuard: LinkGuard? = nil, lineGuard: LinkGuard? = nil
     ) {
         self.name = name
         self.clientDoor = clientDoor
@@ -30,7 +31,7 @@ public struct IngestConfiguration: Sendable {
         self.heldBytes = heldBytes
         self.waitingNanoseconds = waitingNanoseconds
         self.line = line
-        self.doorSecurity = doorSecurity
-        self.lineSecurity = lineSecurity
+        self.doorGuard = doorGuard
+        self.lineGuard = lineGuard
     }
 }

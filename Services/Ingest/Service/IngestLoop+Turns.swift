@@ -10,8 +10,8 @@ import Wire
 extension IngestLoop {
     public func tick(_ now: UInt64) {
         mirrorMetrics(now)
-        clients.dispatcher.tick(now)
-        tokenizers.dispatcher.tick(now)
+        clients.tick(now)
+        tokenizers.tick(now)
         endWaiting(now)
         endOverdue(now)
         endWithdrawn(now)

@@ -73,7 +73,7 @@ public actor IngestLoop: DiallingStation {
         reactor = station.reactor
         epoch = station.epoch
         clients = try UpperLink(
-            station.context, bind: configuration.clientDoor, security: configuration.doorSecurity,
+            station.context, bind: configuration.clientDoor, guardedBy: configuration.doorGuard,
             dispatcher: Dispatcher(
                 role: .ingest, epoch: station.epoch, name: configuration.name, settings: configuration.line,
                 acceptedRoles: [.client], leases: false))
@@ -81,7 +81,7 @@ public actor IngestLoop: DiallingStation {
         line.waitingLimit = configuration.admission
         line.stepAgeLimit = nil
         tokenizers = try UpperLink(
-            station.context, bind: configuration.tokenizerLink, security: configuration.lineSecurity,
+            station.context, bind: configuration.tokenizerLink, guardedBy: configuration.lineGuard,
             dispatcher: Dispatcher(
                 role: .ingest, epoch: station.epoch, name: configuration.name, settings: line,
                 acceptedRoles: [.tokenizer], leases: true))

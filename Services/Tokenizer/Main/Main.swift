@@ -70,16 +70,25 @@ enum Main {
         let model = try LlamaModel(path: settings.model, vocabularyOnly: true)
         let station = try StationParts(
             name: "tokenizer", spinMicroseconds: UInt64(settings.station.spinMicroseconds))
+        let protection = settings.station.links
+        let watch = Task { await protection.watch(logger: logger) }
+        defer { watch.cancel() }
+        try protection.check("worker-link", settings.workerLink)
+        try protection.check("admin", host: settings.admin.host)
+        let workerGuard = protection.guardian(of: "worker-link", roles: ["inference-worker"])
+        let authenticator = try workerGuard.map { try ZAPAuthenticator(station.context, guards: [$0]) }
+        defer { withExtendedLifetime(authenticator) {} }
         let ledger = LedgerProducer(
             spool: try Spool(
                 directory: settings.station.spoolDirectory, instance: settings.station.name, epoch: station.epoch),
             station: station, accounting: settings.accounting, role: .tokenizer, name: settings.station.name,
-            settings: settings.station.line)
+            settings: settings.station.line, credentials: protection.credentials(above: "accounting"))
         let loop = try TokenizerLoop(
             TokenizerConfiguration(
                 name: settings.station.name, modelName: settings.modelName, ingests: settings.ingests,
                 workerLink: settings.workerLink, lookahead: settings.lookahead, encodeThreads: settings.threads,
-                line: settings.station.line),
+                line: settings.station.line, workerGuard: workerGuard,
+                credentials: protection.credentials(above: "ingest")),
             station: station, encoder: try PromptEncoder(model: model), table: try TokenTable(model.vocabulary),
             ledger: ledger, log: logger, wallSeconds: { Int64(WallClock.now() / 1_000_000_000) })
         let ports = PortsFile(path: settings.station.portsFile, names: ["worker-link", "admin"])

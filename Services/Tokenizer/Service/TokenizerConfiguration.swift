@@ -13,13 +13,15 @@ public struct TokenizerConfiguration: Sendable {
     public var lookahead: Int
     public var encodeThreads: Int
     public var line: LineSettings
-    public var upperSecurity: Security
-    public var lowerSecurity: Security
+    /// Who may dial the worker link, where it is reached over TCP; nil for a plain link.
+    public var workerGuard: LinkGuard?
+    /// What ingests are shown; nil for plain links.
+    public var credentials: LinkCredentials?
 
     public init(
         name: String, modelName: String, ingests: [Endpoint], workerLink: Endpoint, lookahead: Int = 16,
-        encodeThreads: Int, line: LineSettings = LineSettings(), upperSecurity: Security = .plain,
-        lowerSecurity: Security = .plain
+        encodeThreads: Int, line: LineSettings = LineSettings(), workerGuard: LinkGuard? = nil,
+        credentials: LinkCredentials? = nil
     ) {
         self.name = name
         self.modelName = modelName
@@ -28,7 +30,7 @@ public struct TokenizerConfiguration: Sendable {
         self.lookahead = lookahead
         self.encodeThreads = encodeThreads
         self.line = line
-        self.upperSecurity = upperSecurity
-        self.lowerSecurity = lowerSecurity
+        self.workerGuard = workerGuard
+        self.credentials = credentials
     }
 }

@@ -11,8 +11,8 @@ import Wire
 extension TokenizerLoop {
     public func tick(_ now: UInt64) {
         mirrorMetrics(now)
-        workers.dispatcher.tick(now)
-        ingests.side.tick(now)
+        workers.tick(now)
+        ingests.tick(now)
         dialling.refresh(now: now, ingests, reactor: reactor) { [weak self] name, addresses in
             self?.assumeIsolated { $0.ingests.resolved(name, to: addresses) }
         }

@@ -71,7 +71,7 @@ public actor TokenizerLoop: DiallingStation {
         var line = configuration.line
         line.waitingLimit = .max
         workers = try UpperLink(
-            station.context, bind: configuration.workerLink, security: configuration.upperSecurity,
+            station.context, bind: configuration.workerLink, guardedBy: configuration.workerGuard,
             dispatcher: Dispatcher(
                 role: .tokenizer, epoch: station.epoch, name: configuration.name, settings: line,
                 acceptedRoles: [.inferenceWorker], leases: true))
@@ -80,7 +80,7 @@ public actor TokenizerLoop: DiallingStation {
         patient.stepAgeLimit = nil
         ingests = LowerLinks(
             station.context, reactor: station.reactor, targets: configuration.ingests,
-            security: configuration.lowerSecurity,
+            credentials: configuration.credentials,
             side: DialSide(
                 role: .tokenizer, epoch: station.epoch, name: configuration.name, model: configuration.modelName,
                 settings: patient))

@@ -12,13 +12,23 @@ public final class ZAPAuthenticator: Sendable {
     /// - Parameters:
     ///   - domain: The servers' `SocketOptions.securityDomain`; requests of others are refused.
     ///   - allowed: The user id that each client gets, found in `Message.userID`.
-    public init(
+    public convenience init(
         _ context: Context, domain: String = SocketOptions().securityDomain, allowed: [PublicKey: String] = [:]
     ) throws(TransportError) {
+        try self.init(context, domain: domain, clients: ClientList(allowed), guards: [])
+    }
+
+    /// Lets the guards of a context's links decide.
+    public convenience init(_ context: Context, guards: [LinkGuard]) throws(TransportError) {
+        try self.init(context, domain: "", clients: ClientList([:]), guards: guards)
+    }
+
+    private init(
+        _ context: Context, domain: String, clients: ClientList, guards: [LinkGuard]
+    ) throws(TransportError) {
         let reactor = try Reactor(name: "zap")
-        let clients = ClientList(allowed)
         do throws(TransportError) {
-            server = try ZAPServer(context, reactor: reactor, domain: domain, clients: clients)
+            server = try ZAPServer(context, reactor: reactor, domain: domain, clients: clients, guards: guards)
         } catch {
             reactor.stop()
             throw error
@@ -94,13 +104,17 @@ private actor ZAPServer {
     private let socket: ReplySocket
     private let domain: String
     private let clients: ClientList
+    private let guards: [LinkGuard]
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.executor }
 
-    init(_ context: Context, reactor: Reactor, domain: String, clients: ClientList) throws(TransportError) {
+    init(
+        _ context: Context, reactor: Reactor, domain: String, clients: ClientList, guards: [LinkGuard]
+    ) throws(TransportError) {
         self.reactor = reactor
         self.domain = domain
         self.clients = clients
+        self.guards = guards
         socket = try ReplySocket(context, at: .inproc(name: "zeromq.zap.01"))
     }
 
@@ -126,8 +140,9 @@ private actor ZAPServer {
 
     private func reply(to request: ZAPRequest?, id: [UInt8]) {
         let user = request.flatMap { request -> String? in
-            guard request.domain == domain, request.mechanism == "CURVE" else { return nil }
-            return PublicKey(bytes: request.credentials).flatMap(clients.user)
+            guard request.mechanism == "CURVE", let key = PublicKey(bytes: request.credentials) else { return nil }
+            if let link = guards.first(where: { $0.domain == request.domain }) { return link.user(of: key) }
+            return request.domain == domain ? clients.user(key) : nil
         }
         if user == nil {
             clients.refused.wrappingAdd(1, ordering: .relaxed)

@@ -12,6 +12,8 @@ public struct ClusterFolder: Sendable {
     public var database: String { path + "/ledger.sqlite" }
     var stateFile: String { path + "/cluster.json" }
     var spools: String { path + "/spool" }
+    /// Where the links' Unix sockets are: who cannot enter it cannot dial.
+    var links: String { path + "/links" }
 
     func log(_ name: String) -> String { "\(path)/\(name).log" }
     func portsFile(_ name: String) -> String { "\(path)/\(name).ports.json" }
@@ -19,6 +21,9 @@ public struct ClusterFolder: Sendable {
     func make() throws(FactoryError) {
         do {
             try FileManager.default.createDirectory(atPath: spools, withIntermediateDirectories: true)
+            try FileManager.default.createDirectory(
+                atPath: links, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: links)
         } catch {
             throw .folder(path: path, reason: error.localizedDescription)
         }

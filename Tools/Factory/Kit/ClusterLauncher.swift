@@ -53,7 +53,7 @@ public struct ClusterLauncher: Sendable {
             let arguments =
                 [
                     "--name", name, "--ports-file", folder.portsFile(name), "--spool-directory", folder.spools,
-                ] + plan.arguments(stage.program, state, database: folder.database)
+                ] + plan.arguments(stage.program, state, database: folder.database, links: folder.links)
             let process = try launch(stage.program.rawValue, name, arguments)
             processes.append(process)
             state.services.append(

@@ -37,7 +37,16 @@ public struct ClusterPlan: Sendable {
     }
 
     /// The arguments of a program's next replica, beside those that all services have.
-    func arguments(_ program: ServiceProgram, _ state: ClusterState, database: String) -> [String] {
+    /// - Parameter links: A folder for the links' Unix sockets, which only its user may enter.
+    func arguments(
+        _ program: ServiceProgram, _ state: ClusterState, database: String, links: String
+    ) -> [String] {
+        let number = state.services.count { $0.program == program }
+        func link(_ name: String) -> String {
+            let path = "\(links)/\(number).\(name)"
+            // A Unix socket's path is short.
+            return path.utf8.count <= 100 ? "ipc://\(path)" : "tcp://127.0.0.1:0"
+        }
         func port(_ number: Int) -> Int {
             usesDefaultPorts && !state.services.contains { $0.program == program } ? number : 0
         }
@@ -47,20 +56,20 @@ public struct ClusterPlan: Sendable {
         case .accounting:
             arguments =
                 [
-                    "--ledger-link", "tcp://127.0.0.1:\(port(7703))", "--http", "127.0.0.1:\(port(8081))",
+                    "--ledger-link", link("ledger"), "--http", "127.0.0.1:\(port(8081))",
                     "--database", database,
                 ] + Self.option("--prices", prices)
         case .ingest:
             arguments =
                 [
                     "--client-door", "tcp://127.0.0.1:\(port(7700))", "--tokenizer-link",
-                    "tcp://127.0.0.1:\(port(7701))", "--http", "127.0.0.1:\(port(8080))",
+                    link("tokenizers"), "--http", "127.0.0.1:\(port(8080))",
                 ] + ledger + Self.option("--keys", keys) + Self.option("--admission", admission)
         case .tokenizer:
             let ingests = state.endpoints("tokenizer-link", of: .ingest).joined(separator: ",")
             arguments =
                 [
-                    "--ingest", ingests, "--worker-link", "tcp://127.0.0.1:\(port(7702))", "--admin",
+                    "--ingest", ingests, "--worker-link", link("workers"), "--admin",
                     "127.0.0.1:\(port(9101))",
                 ] + ledger + Self.option("--model", model) + Self.option("--model-name", modelName)
         case .inferenceWorker:
