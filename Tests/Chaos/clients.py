@@ -67,8 +67,8 @@ class Shapes:
     def draw(self, tenant, tokens):
         with self.lock:
             number = self.next[tenant] = self.next.get(tenant, 0) + 1
-        # Limits step through a range above what is wanted (wanted are numbers 64 and more apart), and the prompt's length
-        # tells the rounds through it apart.
+        # Limits step through a range above what is wanted (those are 64 and more apart), and the prompt's length tells
+        # the rounds through it apart.
         return 3 + number // 64 % 400, tokens + number % 64
 
 
