@@ -70,8 +70,9 @@ modules_of() {
       [[ -e .build/debug/Modules/Crypto.swiftmodule ]] || swift build --target Keys
       module Keys Shared/Keys/{ClientKey,KeyDigest,KeyFile,KeyTable,RateBucket}.swift
       uses=(Keys)
-      ready=(.build/debug/Modules/{Crypto,CryptoBoringWrapper}.o)
-      while IFS= read -r file; do ready+=("$file"); done < <(find -L .build/debug/{CCrypto*,CXKCP*}.build -name '*.o') ;;
+      while IFS= read -r file; do ready+=("$file"); done < <(
+        find -L .build/debug/{Crypto,CryptoBoringWrapper,CCryptoBoringSSL,CCryptoBoringSSLShims,CXKCP,CXKCPShims}.build \
+          -name '*.o') ;;
     *) echo "fuzz: no target $1" >&2; exit 2 ;;
   esac
 }
