@@ -31,7 +31,7 @@ flags=(-O -swift-version 6 -enable-testing -parse-as-library -wmo -enable-experi
   -enable-upcoming-feature ExistentialAny -enable-upcoming-feature InternalImportsByDefault
   -enable-upcoming-feature MemberImportVisibility -enable-upcoming-feature NonisolatedNonsendingByDefault
   -enable-upcoming-feature InferIsolatedConformances -enable-upcoming-feature ImmutableWeakCaptures
-  -sanitize=fuzzer,address -I $out/modules)
+  -sanitize=fuzzer,address -I $out/modules -I .build/debug/Modules)
 
 # module NAME FILES...: an instrumented module, made again when one of its files is newer.
 module() {
@@ -65,17 +65,25 @@ modules_of() {
     chat-template | gguf)
       module Llama Shared/Llama/*.swift
       uses=(Llama) ;;
+    keys)
+      # Its hashes are swift-crypto's, taken as the debug build has made them.
+      [[ -e .build/debug/Modules/Crypto.swiftmodule ]] || swift build --target Keys
+      module Keys Shared/Keys/{ClientKey,KeyDigest,KeyFile,KeyTable,RateBucket}.swift
+      uses=(Keys)
+      while IFS= read -r file; do ready+=("$file"); done < <(
+        find -L .build/debug/{Crypto,CryptoBoringWrapper,CCryptoBoringSSL,CCryptoBoringSSLShims,CXKCP,CXKCPShims}.build \
+          -name '*.o') ;;
     *) echo "fuzz: no target $1" >&2; exit 2 ;;
   esac
 }
 
 build() {
-  local target=$1 uses=() objects=() libraries=()
+  local target=$1 uses=() ready=() objects=() libraries=()
   modules_of "$target"
   for name in "${uses[@]}"; do objects+=("$out/modules/$name.o"); done
   [[ ${uses[*]} != *Llama* ]] || libraries=(-L "$prefix/lib" -Xlinker -rpath -Xlinker "$prefix/lib")
   swiftc "${flags[@]}" -Xcc "-I$prefix/include" -I Shared/CLlama -module-name "fuzz_${target//-/_}" \
-    "Tests/Fuzz/Targets/$target.swift" "${objects[@]}" "${libraries[@]}" -o "$out/bin/$target" \
+    "Tests/Fuzz/Targets/$target.swift" "${objects[@]}" "${ready[@]}" "${libraries[@]}" -o "$out/bin/$target" \
     2> >(grep -v 'Cannot export local symbol' >&2)
 }
 

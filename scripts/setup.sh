@@ -4,6 +4,7 @@
 #   scripts/setup.sh [all]    apt, llama and model, in this order
 #   scripts/setup.sh apt      the Debian packages that the build needs
 #   scripts/setup.sh llama    libllama and the chat-template library, from the pinned source distribution
+#   scripts/setup.sh llama-server   llama.cpp's own server, a peer for tests and benchmarks; only when asked for, and long
 #   scripts/setup.sh model    the default model (135 million parameters, 145 MB)
 #
 # TOKENFACTORY_CACHE        where all of it goes (default ~/.cache/tokenfactory)
@@ -226,6 +227,42 @@ setup_llama() {
     say "libllama is in $prefix"
 }
 
+# --- llama.cpp's own server --------------------------------------------------------------------------------------
+
+# Of the same source, on the same libggml, so that what is compared is the serving. JOBS bounds the compilers.
+llama_server() { echo "$cache/llama-server-$llama_version-$(llama_key)"; }
+
+llama_server_ready() {
+    [[ -x $(llama_server)/llama-server && $(readlink "$cache/llama-server" 2>/dev/null) == "$(basename "$(llama_server)")" ]]
+}
+
+setup_llama_server() {
+    llama_server_ready && return 0
+    llama_ready || setup_llama
+    local directory log=$cache/logs/llama-server.log work prefix
+    directory=$(llama_server)
+    prefix=$(llama_prefix)
+    fetch "$llama_sdist" "$llama_sha256" "llama-cpp-python==$llama_version" no-binary
+    say "building llama-server (many minutes); its output goes to $log"
+    work=$(mktemp -d "$cache/build.XXXXXX")
+    # shellcheck disable=SC2064
+    trap "rm -rf '$work'" EXIT
+    : >"$log"
+    run_logged "$log" tar -xzf "$cache/downloads/$llama_sdist" -C "$work" --strip-components 1
+    local source=$work/vendor/llama.cpp
+    run_logged "$log" env GIT_CEILING_DIRECTORIES="$work/vendor" git -C "$source" apply "$patches"/*.patch
+    run_logged "$log" cmake -S "$source" -B "$work/out" -G Ninja \
+        -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=OFF -DLLAMA_USE_SYSTEM_GGML=ON "-DCMAKE_PREFIX_PATH=$prefix" \
+        "-DCMAKE_BUILD_RPATH=$prefix/lib" -DLLAMA_BUILD_APP=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF \
+        -DLLAMA_BUILD_UI=OFF -DLLAMA_USE_PREBUILT_UI=OFF -DLLAMA_OPENSSL=OFF -DLLAMA_CURL=OFF
+    run_logged "$log" cmake --build "$work/out" --target llama-server ${JOBS:+-j "$JOBS"}
+    mkdir -p "$directory"
+    mv "$work/out/bin/llama-server" "$directory/llama-server"
+    ln -sfn "${directory##*/}" "$cache/llama-server"
+    rm -rf "$work"
+    say "llama-server is $directory/llama-server"
+}
+
 # --- model -------------------------------------------------------------------------------------------------------
 
 model_ready() { [[ -s $cache/models/$model_name ]]; }
@@ -265,6 +302,7 @@ locked() {
 case ${1:-all} in
     apt) setup_apt ;;
     llama) llama_ready || locked setup_llama ;;
+    llama-server) llama_server_ready || locked setup_llama_server ;;
     model) model_ready || locked setup_model ;;
     all)
         setup_apt
@@ -272,5 +310,5 @@ case ${1:-all} in
         model_ready || locked setup_model
         ;;
     -h | --help) sed -n '2,/^set -euo/{/^set/d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}" ;;
-    *) fail "unknown step '$1'" "known are: apt llama model all" ;;
+    *) fail "unknown step '$1'" "known are: apt llama llama-server model all" ;;
 esac

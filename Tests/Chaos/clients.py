@@ -67,8 +67,8 @@ class Shapes:
     def draw(self, tenant, tokens):
         with self.lock:
             number = self.next[tenant] = self.next.get(tenant, 0) + 1
-        # Limits step through a range above what is wanted (wanted are numbers 64 and more apart), and the prompt's length
-        # tells the rounds through it apart.
+        # Limits step through a range above what is wanted (those are 64 and more apart), and the prompt's length tells
+        # the rounds through it apart.
         return 3 + number // 64 % 400, tokens + number % 64
 
 
@@ -176,7 +176,7 @@ class HTTPClient:
                         "tokens": answer["usage"]["completion_tokens"]}
             return
         leave_after = self.random.randrange(1, 40) if way == "leave" else None
-        rest, events = b"", 0
+        rest, events, stalls = b"", 0, 0
         while True:
             size = int(await asyncio.wait_for(reader.readuntil(b"\r\n"), SILENCE), 16)
             chunk = await asyncio.wait_for(reader.readexactly(size + 2), SILENCE)
@@ -191,7 +191,8 @@ class HTTPClient:
                     events += 1
             if leave_after and events >= leave_after:
                 return
-            if way == "stall" and events and self.random.random() < 0.05:
+            if way == "stall" and events and stalls < 3 and self.random.random() < 0.05:
+                stalls += 1
                 await asyncio.sleep(self.random.uniform(0.5, 4))
 
     @staticmethod
@@ -312,7 +313,7 @@ class ZeroMQClient:
 
     def read(self, session, open_, way):
         """Reads until all that is open has ended; False when the client leaves before."""
-        rows = 0
+        rows, stalls = 0, 0
         for handle, finish, status, _, usage in session.rows():
             attempt = open_.get(handle)
             if attempt is None:
@@ -336,7 +337,8 @@ class ZeroMQClient:
                 return False
             if way == "cancel" and rows == 5:
                 session.cancel(self.random.choice(list(open_)))
-            if way == "stall" and self.random.random() < 0.02:
+            if way == "stall" and stalls < 2 and self.random.random() < 0.05:
+                stalls += 1
                 time.sleep(self.random.uniform(0.5, 8))
         return True
 

@@ -4,6 +4,7 @@ import os
 import resource
 import signal
 import subprocess
+import threading
 import time
 
 PROGRAMS = ("ingest", "tokenizer", "inference-worker", "accounting")
@@ -117,16 +118,43 @@ class Descriptors(OnProcess):
 
     seconds = (1.0, 6.0)
 
+    def __init__(self, run, name, program):
+        super().__init__(run, name, program)
+        self.before = {}
+
     def begin(self, target):
+        # Not while it starts: no program begins without descriptors.
+        self.run.cluster.processes[target].endpoints
         pid = self.run.cluster.processes[target].child.pid
-        self.before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        self.before[target] = pid, before
         highest = max(int(name) for name in os.listdir(f"/proc/{pid}/fd"))
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (highest + 3, self.before[1]))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (highest + 3, before[1]))
 
     def end(self, target):
+        pid, before = self.before.pop(target)
         process = self.run.cluster.processes[target]
-        if process.alive:
-            resource.prlimit(process.child.pid, resource.RLIMIT_NOFILE, self.before)
+        if process.alive and process.child.pid == pid:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+
+
+class ClockStep(OnProcess):
+    """The wall clock of one station jumps, forward or back, and later back to where it should be."""
+
+    seconds = (2.0, 10.0)
+    steps = (-7200, -30, 30, 7200)
+
+    def unable(self):
+        return None if self.run.shim else "no C compiler for the library that moves a clock"
+
+    def begin(self, target):
+        self.turn = getattr(self, "turn", self.run.seed) + 1
+        step = self.steps[self.turn % len(self.steps)]
+        self.run.say(f"          by {step} s")
+        self.run.set_clock(target, step)
+
+    def end(self, target):
+        self.run.set_clock(target, 0)
 
 
 def catalogue(run):
@@ -135,6 +163,7 @@ def catalogue(run):
     for program in PROGRAMS:
         for kind, make in (("kill", Kill), ("stop", Stop), ("restart", Restart)):
             faults[f"{kind}-{program}"] = make(run, f"{kind}-{program}", program)
+        faults[f"clock-{program}"] = ClockStep(run, f"clock-{program}", program)
     for program in ("ingest", "accounting"):
         faults[f"descriptors-{program}"] = Descriptors(run, f"descriptors-{program}", program)
     faults["disk-full-spools"] = DiskFull(run, "disk-full-spools", "spool")
@@ -142,12 +171,12 @@ def catalogue(run):
     return faults
 
 
-def schedule(run, faults, seconds, every, random):
-    """A list of [second, fault, target, seconds]: every fault once in turn, then as it comes, never two on one target."""
+def schedule(faults, seconds, every, random):
+    """A list of [second, fault, target, seconds]: rounds through all faults, never two on one target."""
     entries, free, at = [], {}, 4.0
     names = sorted(faults)
     bag = []
-    while True:
+    while names:
         at += random.expovariate(1 / every)
         if at > seconds - 10:
             return entries
@@ -160,26 +189,35 @@ def schedule(run, faults, seconds, every, random):
                 continue
             bag.remove(name)
             target, length = random.choice(targets), random.uniform(*fault.seconds)
-            free[target] = at + length + 4
+            free[target] = at + length + (8 if name.startswith("restart") else 4)
             entries.append([round(at, 2), name, target, round(length, 2)])
             break
+    return []
 
 
 def perform(run, faults, entries, started):
-    """Does what the schedule says, in one thread; returns how often each was done."""
-    done, open_ = {}, []
-    entries = list(entries)
-    while entries or open_:
-        now = time.monotonic() - started
-        for ends, name, target in [entry for entry in open_ if entry[0] <= now]:
-            open_.remove((ends, name, target))
-            faults[name].end(target)
-        if entries and entries[0][0] <= now:
-            _, name, target, length = entries.pop(0)
-            run.say(f"{now:6.1f} s  {name} {target} for {length} s")
+    """Does what the schedule says, each fault in a thread of its own; returns how often each was done."""
+    done, threads = {}, []
+
+    def one(name, target, length):
+        try:
             faults[name].begin(target)
-            done[name] = done.get(name, 0) + 1
-            open_.append((time.monotonic() - started + length, name, target))
+            try:
+                time.sleep(length)
+            finally:
+                faults[name].end(target)
+        except Exception as error:  # noqa: BLE001 - a fault that could not be done must not look like one that was
+            run.violation(f"{name} {target} could not be done: {type(error).__name__}: {error}")
+
+    for at, name, target, length in entries:
+        while time.monotonic() - started < at:
+            run.watch()
+            time.sleep(0.02)
+        run.say(f"{at:6.1f} s  {name} {target} for {length} s")
+        done[name] = done.get(name, 0) + 1
+        threads.append(threading.Thread(target=one, args=(name, target, length), daemon=True))
+        threads[-1].start()
+    while any(thread.is_alive() for thread in threads):
         run.watch()
         time.sleep(0.02)
     return done

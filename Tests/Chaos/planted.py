@@ -52,8 +52,8 @@ def plant(attempts, database, prices, folder):
            ("delete from event where sequence = ?", (end,)), ("delete from posting where event = ?", (end,)),
            (f"update request set state = 0, billed = 0, amount = 0 where id = ({row})", who))
     ledger("a charge booked twice", ["doubled"],
-           ("insert into posting select event, tenant, debit, credit, amount from posting where event = ? and debit = 1 "
-            "and credit = 2", (end,)))
+           ("insert into posting select event, tenant, debit, credit, amount from posting where event = ? and "
+            "debit = 1 and credit = 2", (end,)))
     ledger("a charge booked beside the end", ["doubled"],
            ("insert into posting select event - 1, tenant, debit, credit, amount from posting where event = ? and "
             "debit = 1 and credit = 2", (end,)))

@@ -7,8 +7,13 @@ it sent, so that a client's figures can be held against it.
 import http.server
 import itertools
 import json
+import os
+import pathlib
 import socket
+import subprocess
 import threading
+
+from cluster import await_state, get
 
 WORDS = ["Grüße", " aus", " 東京", " und", " \"usage\":{", "\\n", " 🙂", " data: x", "\n\n", " end"]
 
@@ -135,3 +140,29 @@ class OtherServer(http.server.ThreadingHTTPServer):
     def __exit__(self, *_):
         self.shutdown()
         self.server_close()
+
+
+class LlamaServer:
+    """llama.cpp's own server, where `scripts/setup.sh llama-server` has built it."""
+
+    cache = pathlib.Path(os.environ.get("TOKENFACTORY_CACHE", pathlib.Path.home() / ".cache" / "tokenfactory"))
+    program = cache / "llama-server" / "llama-server"
+
+    def __init__(self, log):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        self.log = open(log, "wb")
+        self.arguments = [
+            str(self.program), "--model", str(self.cache / "models" / "smollm2-135m-instruct-q8_0.gguf"), "--host",
+            "127.0.0.1", "--port", str(port), "--parallel", "4", "--ctx-size", "4096", "--threads", "2"]
+
+    def __enter__(self):
+        self.child = subprocess.Popen(self.arguments, stdout=self.log, stderr=self.log)
+        await_state("llama-server serves", lambda: get(self.url + "/health")[0] == 200)
+        return self
+
+    def __exit__(self, *_):
+        self.child.terminate()
+        self.child.wait(20)
+        self.log.close()

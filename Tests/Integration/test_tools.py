@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from cluster import BIN, await_state
-from other_server import OtherServer
+from other_server import LlamaServer, OtherServer
 
 STYLES = [
     "", "crlf pings", "together", "split", "split crlf pings fields", "spaced null-usage", "tight together spaced",
@@ -17,11 +17,11 @@ STYLES = [
 ]
 
 
-def loadgen(server, *arguments):
+def loadgen(server, *arguments, path="/api/v1"):
     """Exit status, figures and table of a run against the server."""
     run = subprocess.run(
-        [str(BIN / "loadgen"), "--http", server.url, "--base-path", "/api/v1", "--json", "-", *arguments],
-        capture_output=True, text=True, timeout=60)
+        [str(BIN / "loadgen"), "--http", server.url, "--base-path", path, "--json", "-", *arguments],
+        capture_output=True, text=True, timeout=120)
     return run.returncode, json.loads(run.stdout), run.stderr
 
 
@@ -59,6 +59,19 @@ def test_a_kept_connection_that_the_server_ended_is_dialled_again(streams):
         assert (figures["completed"], figures["failed"]) == (24, 0) and server.requests == 24
         assert figures["connections_redialled"] == server.ended > 0
         assert "ended by the server" in table
+
+
+@pytest.mark.skipif(not LlamaServer.program.exists(), reason="not built: scripts/setup.sh llama-server")
+@pytest.mark.parametrize("endpoint", ["chat", "completions"])
+def test_llama_cpps_own_server_fails_no_request(endpoint, tmp_path):
+    """It ends kept connections when it likes: ten of 48 requests failed so."""
+    with LlamaServer(tmp_path / "llama-server.log") as server:
+        status, figures, table = loadgen(
+            server, "--endpoint", endpoint, "--streams", "4", "--requests", "48", "--max-tokens", "4", "--ignore-eos",
+            path="/v1")
+        assert status == 0, table
+        assert (figures["completed"], figures["failed"]) == (48, 0)
+        assert figures["total_output_tokens"] == 48 * 4
 
 
 @pytest.mark.parametrize("style, reason", [
