@@ -5,7 +5,7 @@ public import LedgerStore
 public enum LedgerView {
     /// A report's table, its sum in the last line.
     public static func table(_ report: Report) -> TextTable {
-        func cell(_ value: Int64?) -> String { value.map { "\($0)" } ?? "-" }
+        func cell(_ value: Int128?) -> String { value.map { "\($0)" } ?? "-" }
         func row(_ row: ReportRow, _ name: String) -> [String] {
             [
                 name, "\(row.requests)", "\(row.settled)", "\(row.void)", "\(row.expired)", "\(row.reserved)",
@@ -33,7 +33,7 @@ public enum LedgerView {
     }
 
     /// Joules with three decimals, from micro-joules.
-    private static func text(_ microjoules: Int64) -> String {
+    private static func text(_ microjoules: Int128) -> String {
         let thousandths = microjoules / 1000
         let fraction = String(thousandths.magnitude % 1000)
         let sign = thousandths < 0 ? "-" : ""
