@@ -98,6 +98,32 @@ import Wire
         await accounting.loop.stop()
     }
 
+    /// The end of a request stands in no group yet when the same key is asked for again.
+    @Test func anEndThatIsOnItsWayIsSeen() async throws {
+        let accounting = try TestAccounting()
+        await accounting.loop.start()
+        let ingest = try TestProducer(accounting.loop.ledgerLink, role: .ingest)
+        await ingest.start()
+        #expect(await becomes { await ingest.isConnected })
+        func claim(_ number: UInt64) -> Claim {
+            Claim(
+                number: number, requestID: RequestID(high: 1, low: number), bodyDigest: BodyDigest(1, 2, 3, 4),
+                tenant: "acme", key: "k")
+        }
+        await ingest.send(claim(1))
+        #expect(await becomes { await ingest.answers.count == 1 })
+        let request = Request(number: 1)
+        await ingest.send(claim(2))
+        await ingest.send(first: 1, request.reserve(by: ingest.epoch), request.settle(by: ingest.epoch))
+        #expect(await becomes { await ingest.answers.count == 2 })
+        let answer = await ingest.answers.last
+        #expect(answer?.outcome == .ended)
+        #expect(answer?.deliveredTokens == 3)
+        #expect(answer?.requestID.low == 1)
+        await ingest.stop()
+        await accounting.loop.stop()
+    }
+
     /// The database takes no writes for longer than sessions may be silent: nothing is acknowledged, nobody is thrown
     /// out, the link is left unread, and afterwards all goes on.
     @Test func aDatabaseThatTakesNoWritesIsWaitedFor() async throws {

@@ -18,6 +18,7 @@ import sys
 
 WINDOW = 256 << 10
 RESERVE, SETTLE, VOID, ATTEMPT, LOST_ATTEMPT, EXPIRED, PRICES, GAP, CONFLICT = 1, 2, 3, 4, 5, 16, 17, 18, 19
+REFUSED, REOPENED = 20, 21
 STATES = ["reserved", "settled", "void", "expired"]
 RECEIVABLE, REVENUE = 1, 2
 KINDS = ("lost", "doubled", "unbilled", "not delivered", "unexplained", "books")
@@ -84,7 +85,7 @@ class Ledger:
             database.close()
 
     def _read(self, database):
-        self.requests, self.gaps, self.conflicts = {}, [], []
+        self.requests, self.gaps, self.conflicts, self.refused = {}, [], [], []
         by_key = {}
         events = {}
         for row in database.execute("select sequence, kind, name, body from event order by sequence"):
@@ -103,6 +104,13 @@ class Ledger:
                 if request and request.state == 0:
                     request.state, request.ended_by = 3, row["sequence"]
                 events[row["sequence"]] = request
+            elif kind == REOPENED:
+                # Its ingest came back with its end, which follows.
+                request = by_key.get(bytes(row["name"])[:-1])
+                if request and request.state == 3:
+                    request.state, request.ended_by = 0, None
+            elif kind == REFUSED:
+                self.refused.append((row["sequence"], row["body"][0]))
             elif kind == GAP:
                 self.gaps.append(row["sequence"])
             elif kind == CONFLICT:
@@ -127,10 +135,12 @@ class Ledger:
             self.rows[key] = row
             if "label" in columns and key in self.requests:
                 self.requests[key].label = row["label"] or self.requests[key].label
-        self.balances = {row["tenant"]: row["debits"] - row["credits"] for row in database.execute(
-            "select tenant, debits, credits from balance where account = ?", (RECEIVABLE,))} if not any(
-                isinstance(value, bytes) for row in database.execute("select debits from balance limit 1")
-                for value in row) else None
+        def wide(row, column):
+            """The column's lower 63 bits, and what stands above them in ledgers of schema version 2."""
+            return row[column] + (row[column + "_high"] << 63 if column + "_high" in row.keys() else 0)
+
+        self.balances = {row["tenant"]: wide(row, "debits") - wide(row, "credits") for row in database.execute(
+            "select * from balance where account = ?", (RECEIVABLE,))}
 
 
 class Checker:
@@ -211,13 +221,14 @@ class Checker:
                 self.find("lost", f"{request} never ended")
         for key in self.ledger.rows.keys() - self.ledger.requests.keys():
             self.find("books", f"{key[0]}/{key[1]} is among the requests and not in the log")
-        if self.ledger.balances is not None:
-            for tenant in charged.keys() | self.ledger.balances.keys():
-                if charged[tenant] != self.ledger.balances.get(tenant, 0):
-                    self.find("books", f"{tenant} owes {self.ledger.balances.get(tenant, 0)} nano-dollars, its "
-                                       f"requests come to {charged[tenant]}")
+        for tenant in charged.keys() | self.ledger.balances.keys():
+            if charged[tenant] != self.ledger.balances.get(tenant, 0):
+                self.find("books", f"{tenant} owes {self.ledger.balances.get(tenant, 0)} nano-dollars, its "
+                                   f"requests come to {charged[tenant]}")
         for sequence in self.ledger.gaps:
             self.find("lost", f"row {sequence}: events of a station that never came")
+        for sequence, reason in self.ledger.refused:
+            self.find("books", f"row {sequence}: an event that its station may not state (reason {reason})")
         for sequence in self.ledger.conflicts:
             self.find("books", f"row {sequence}: an event of a known name with another body")
 

@@ -132,6 +132,15 @@ import Wire
         #expect(try ledger.audit().passed)
     }
 
+    @Test func aRequestHasABoundedNumberOfAttempts() throws {
+        try ledger.record(stations.reserve())
+        let result = try ledger.record((1...258 as ClosedRange<UInt16>).map { stations.attempt(1, $0, produced: 0) })
+        #expect(result.conflicts.map(\.reason) == [.tooManyAttempts, .tooManyAttempts])
+        #expect(try ledger.request().attempts == 256)
+        try ledger.record(stations.settle(delivered: 0))
+        #expect(try ledger.audit().passed)
+    }
+
     @Test func aReservationWithoutALimitHasNone() throws {
         try ledger.record(
             stations.reserve(maximum: 0), stations.attempt(produced: 4_000), stations.settle(delivered: 4_000))

@@ -56,6 +56,8 @@ public actor AccountingLoop {
     private struct WaitingClaim {
         var session: SessionRef
         var ask: ClaimAsk
+        /// It was found running once: now that what was on its way is on disk, that stands.
+        var isSecond = false
     }
 
     private var waiting: [Waiting] = []
@@ -69,6 +71,14 @@ public actor AccountingLoop {
     private var backoff = Backoff()
     private var claims: [WaitingClaim] = []
     private var isClaiming = false
+    /// Claims of requests that seem to run: their ends may be on the way, or among the events that wait.
+    private var doubtful: [WaitingClaim] = []
+    private var doubtfulSince: UInt64 = 0
+    /// The group with which the doubts end; nil before their time has come.
+    private var doubtGroup: UInt64?
+    private var groups: UInt64 = 0
+    /// Nanoseconds in which the end of a request comes that its producer has stated already.
+    private static let doubtTime: UInt64 = 40_000_000
     /// Events that are worth a commit at once, and nanoseconds that fewer wait for others: each commit costs a
     /// signature and a write to the disk, which takes milliseconds of a core from whoever serves requests.
     private static let groupEvents = 1024
@@ -198,6 +208,11 @@ public actor AccountingLoop {
         writer.presence.piles(
             isPaused || isOld ? "events pile up: \(waitingCount) wait for the disk" : nil)
         if now >= waitingSince, now - waitingSince >= Self.groupTime { write() }
+        if !doubtful.isEmpty, doubtGroup == nil, now > doubtfulSince, now - doubtfulSince > Self.doubtTime {
+            doubtGroup = waiting.isEmpty ? groups : groups + 1
+            write()
+        }
+        endDoubts()
     }
 
     private func endTurn() {
@@ -232,6 +247,7 @@ public actor AccountingLoop {
         waiting.removeAll { $0.session == session }
         waitingCount = waiting.reduce(0) { $0 + $1.batch.batch.events.count }
         claims.removeAll { $0.session == session }
+        doubtful.removeAll { $0.session == session }
     }
 
     // MARK: Writing
@@ -240,6 +256,7 @@ public actor AccountingLoop {
     private func write() {
         guard !isWriting, !waiting.isEmpty, backoff.allows(MonotonicClock.now()) else { return }
         isWriting = true
+        groups += 1
         let group = waiting
         waiting = []
         waitingCount = 0
@@ -278,6 +295,7 @@ public actor AccountingLoop {
         } else {
             backoff.succeeded()
         }
+        endDoubts(hasFailed: result.interrupted != nil)
         resume()
     }
 
@@ -310,12 +328,27 @@ public actor AccountingLoop {
         }
     }
 
+    /// Asks once more about the requests that seemed to run, when what waited then is on disk.
+    private func endDoubts(hasFailed: Bool = false) {
+        guard let group = doubtGroup, !isWriting else { return }
+        if groups < group, !hasFailed, !waiting.isEmpty { return write() }
+        claims += doubtful
+        doubtful = []
+        doubtGroup = nil
+        claim()
+    }
+
     private func answer(_ group: [WaitingClaim], with answers: [ClaimAnswer]?) {
         for (index, waiting) in group.enumerated() where producers[waiting.session] != nil {
             let claim = waiting.ask.claim
             let answer =
                 answers?[index]
                 ?? ClaimAnswer(number: claim.number, requestID: claim.requestID, outcome: .refused)
+            if answer.outcome == .running, !waiting.isSecond, !isStopping, doubtful.count < Self.claimLimit {
+                if doubtful.isEmpty { doubtfulSince = MonotonicClock.now() }
+                doubtful.append(WaitingClaim(session: waiting.session, ask: waiting.ask, isSecond: true))
+                continue
+            }
             answer.encode(into: &frame, session: waiting.session.session)
             link.send(&frame, to: waiting.session)
         }

@@ -162,7 +162,7 @@ struct RequestState: Equatable {
     }
 
     /// Records of attempts that one request may have: each new one is weighed against all others.
-    private static let attemptLimit = 1024
+    private static let attemptLimit = 256
 
     /// Takes one event in. The result says why it counts for nothing, where that is so.
     mutating func apply(

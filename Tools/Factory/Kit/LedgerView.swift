@@ -22,6 +22,19 @@ public enum LedgerView {
             rightAligned: Set(1...13))
     }
 
+    /// Single requests, a line each.
+    public static func table(_ requests: [RequestSummary]) -> TextTable {
+        TextTable(
+            ["request", "model", "state", "outcome", "prompt", "delivered", "billed", "USD"],
+            requests.map { request in
+                [
+                    "\(request.requestID)", request.model, "\(request.status)",
+                    request.outcome.map { "\($0)" } ?? "-", "\(request.promptTokens)", "\(request.deliveredTokens)",
+                    "\(request.billedTokens)", "\(request.amount)",
+                ]
+            }, rightAligned: Set(4...7))
+    }
+
     /// Energy is null where nobody knows it, never 0.
     private static func joules(_ row: ReportRow) -> String {
         var parts: [String] = []
