@@ -119,7 +119,8 @@ let package = Package(
         target(
             "IngestService", "Services/Ingest/Service",
             [
-                "Wire", "Transport", "Line", "Station", "Spool", "Telemetry", "OpenAIDoor", "AdminDoor", "Keys", crypto, logging,
+                "Wire", "Transport", "Line", "Station", "Spool", "Telemetry", "OpenAIDoor", "AdminDoor", "Keys", crypto,
+                logging,
             ]),
         target(
             "OpenAIDoor", "Services/Ingest/OpenAIDoor",
@@ -161,15 +162,15 @@ let package = Package(
         target(
             "AccountingService", "Services/Accounting/Service",
             [
-                "Wire", "Transport", "Line", "Station", "Spool", "Telemetry", "LedgerStore", "Economics", hummingbird,
-                logging, lifecycle,
+                "Wire", "Transport", "Line", "Station", "Spool", "Telemetry", "LedgerStore", "Economics", "Keys",
+                hummingbird, logging, lifecycle,
             ]),
         executable(
             "accounting", "Services/Accounting/Main",
             [
                 "Launch", "Wire", "Line", "Transport", "Station", "Spool", "Telemetry", "AccountingService",
                 "LedgerStore",
-                "Economics", "AdminDoor", "Settings", logging, lifecycle,
+                "Economics", "Keys", "AdminDoor", "Settings", logging, lifecycle,
             ]),
 
         target("Charts", "Tools/Charts"),
@@ -206,7 +207,13 @@ let package = Package(
         tests("TokenizationTests", ["Tokenization", "Llama"], llama: true),
         tests("BatchingTests", ["Batching"]),
         tests("EnginesTests", ["Engines", "Batching", "Llama"], llama: true),
-        tests("LedgerStoreTests", ["LedgerStore", "Wire", "Economics"]),
+        tests("LedgerStoreTests", ["LedgerStore", "Wire", "Economics"], resources: [.copy("Fixtures")]),
+        tests(
+            "AccountingServiceTests",
+            [
+                "AccountingService", "LedgerStore", "Economics", "Keys", "Wire", "Transport", "Line", "Station", grdb,
+                hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird"), logging,
+            ]),
         tests("ChartsTests", ["Charts"]),
         tests("HopBenchmarkTests", ["HopBenchmark", "CFloor", "Charts", "Telemetry", "Transport", "Wire"]),
         tests("FactoryKitTests", ["FactoryKit", "LedgerStore"], llama: true),

@@ -28,8 +28,8 @@ public struct ModelPrice: Hashable, Sendable, Codable {
     /// Throws only for prices above `maximum`, which no `PriceList` holds.
     public func cost(prompt: UInt32, cached: UInt32, output tokens: UInt32) throws(AmountOverflow) -> Money {
         let fromCache = min(cached, prompt)
-        return try Money(nanodollars: input).times(Int64(prompt - fromCache))
-            .adding(Money(nanodollars: cachedInput).times(Int64(fromCache)))
-            .adding(Money(nanodollars: output).times(Int64(tokens)))
+        return try Money(nanodollars: Int128(input)).times(Int128(prompt - fromCache))
+            .adding(Money(nanodollars: Int128(cachedInput)).times(Int128(fromCache)))
+            .adding(Money(nanodollars: Int128(output)).times(Int128(tokens)))
     }
 }

@@ -1,11 +1,12 @@
 /// An exact amount of money in integer nano-dollars (10⁻⁹ of the price list's currency unit).
 ///
-/// One unit is a billionth of a dollar, so a price of $0.10 per million tokens is 100 per token, and the range is
-/// about ±9.2 billion dollars. Arithmetic is checked: nothing wraps and nothing is rounded.
+/// One unit is a billionth of a dollar, so a price of $0.10 per million tokens is 100 per token. The most that one
+/// request can cost is below 2⁶³ units, so 128 bits hold the sum over 2⁶⁴ of them. Arithmetic is checked: nothing wraps
+/// and nothing is rounded.
 public struct Money: Hashable, Sendable {
-    public var nanodollars: Int64
+    public var nanodollars: Int128
 
-    public init(nanodollars: Int64) { self.nanodollars = nanodollars }
+    public init(nanodollars: Int128) { self.nanodollars = nanodollars }
 
     public static let zero = Money(nanodollars: 0)
 
@@ -24,17 +25,17 @@ public struct Money: Hashable, Sendable {
     }
 
     /// The product with a count. Throws when it does not fit.
-    public func times(_ count: Int64) throws(AmountOverflow) -> Money {
+    public func times(_ count: Int128) throws(AmountOverflow) -> Money {
         let (product, overflow) = nanodollars.multipliedReportingOverflow(by: count)
         guard !overflow else { throw AmountOverflow() }
         return Money(nanodollars: product)
     }
 }
 
-/// An amount left the range of 64 bits.
+/// An amount left the range of its type.
 public struct AmountOverflow: Error, Equatable, Sendable, CustomStringConvertible {
     public init() {}
-    public var description: String { "an amount does not fit 64 bits of nano-dollars" }
+    public var description: String { "an amount does not fit its type" }
 }
 
 extension Money: Comparable {

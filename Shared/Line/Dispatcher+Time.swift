@@ -1,6 +1,13 @@
 import Wire
 
 extension Dispatcher {
+    /// Counts every peer as heard now: their frames were left unread on purpose.
+    public mutating func excuseSilence(_ now: LinkTime) {
+        for index in peers.indices where peers[index].isLive {
+            peers[index].lastHeard = max(peers[index].lastHeard, now)
+        }
+    }
+
     /// Lets time pass: heartbeats, silence. Call it several times per heartbeat interval.
     public mutating func tick(_ now: LinkTime) {
         let own = max(now, lastTick ?? now)

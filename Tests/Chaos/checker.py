@@ -17,8 +17,8 @@ import struct
 import sys
 
 WINDOW = 256 << 10
-RESERVE, SETTLE, VOID, ATTEMPT, LOST_ATTEMPT, EXPIRED, PRICES, GAP, CONFLICT, REFUSED, REOPENED = (
-    1, 2, 3, 4, 5, 16, 17, 18, 19, 20, 21)
+RESERVE, SETTLE, VOID, ATTEMPT, LOST_ATTEMPT, EXPIRED, PRICES, GAP, CONFLICT = 1, 2, 3, 4, 5, 16, 17, 18, 19
+REFUSED, REOPENED = 20, 21
 STATES = ["reserved", "settled", "void", "expired"]
 RECEIVABLE, REVENUE = 1, 2
 KINDS = ("lost", "doubled", "unbilled", "not delivered", "unexplained", "books")
@@ -75,11 +75,6 @@ class Request:
         return f"{self.tenant}/{self.id} ({STATES[self.state]}, {self.billed} tokens billed)"
 
 
-def prefixes(name):
-    """The beginnings of a row's name, the longest first: one of them is its request's key."""
-    return (bytes(name)[:size] for size in range(len(name) - 1, 0, -1))
-
-
 class Ledger:
     def __init__(self, path):
         database = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)
@@ -110,12 +105,12 @@ class Ledger:
                     request.state, request.ended_by = 3, row["sequence"]
                 events[row["sequence"]] = request
             elif kind == REOPENED:
-                request = next((by_key[name] for name in prefixes(row["name"]) if name in by_key), None)
+                # Its ingest came back with its end, which follows.
+                request = by_key.get(bytes(row["name"])[:-1])
                 if request and request.state == 3:
                     request.state, request.ended_by = 0, None
-                events[row["sequence"]] = request
             elif kind == REFUSED:
-                self.refused.append(row["sequence"])
+                self.refused.append((row["sequence"], row["body"][0]))
             elif kind == GAP:
                 self.gaps.append(row["sequence"])
             elif kind == CONFLICT:
@@ -140,12 +135,12 @@ class Ledger:
             self.rows[key] = row
             if "label" in columns and key in self.requests:
                 self.requests[key].label = row["label"] or self.requests[key].label
-        wide = "debits_high" in {row[1] for row in database.execute("pragma table_info(balance)")}
-        self.balances = {}
-        for row in database.execute("select * from balance where account = ?", (RECEIVABLE,)):
-            debits, credits = ((row[name + "_high"] << 64 | row[name] & (1 << 64) - 1) if wide else row[name]
-                               for name in ("debits", "credits"))
-            self.balances[row["tenant"]] = debits - credits
+        def wide(row, column):
+            """The column's lower 63 bits, and what stands above them in ledgers of schema version 2."""
+            return row[column] + (row[column + "_high"] << 63 if column + "_high" in row.keys() else 0)
+
+        self.balances = {row["tenant"]: wide(row, "debits") - wide(row, "credits") for row in database.execute(
+            "select * from balance where account = ?", (RECEIVABLE,))}
 
 
 class Checker:
@@ -228,12 +223,12 @@ class Checker:
             self.find("books", f"{key[0]}/{key[1]} is among the requests and not in the log")
         for tenant in charged.keys() | self.ledger.balances.keys():
             if charged[tenant] != self.ledger.balances.get(tenant, 0):
-                self.find("books", f"{tenant} owes {self.ledger.balances.get(tenant, 0)} nano-dollars, its requests "
-                                   f"come to {charged[tenant]}")
+                self.find("books", f"{tenant} owes {self.ledger.balances.get(tenant, 0)} nano-dollars, its "
+                                   f"requests come to {charged[tenant]}")
         for sequence in self.ledger.gaps:
             self.find("lost", f"row {sequence}: events of a station that never came")
-        for sequence in self.ledger.refused:
-            self.find("books", f"row {sequence}: an event that its producer may not state")
+        for sequence, reason in self.ledger.refused:
+            self.find("books", f"row {sequence}: an event that its station may not state (reason {reason})")
         for sequence in self.ledger.conflicts:
             self.find("books", f"row {sequence}: an event of a known name with another body")
 

@@ -42,7 +42,8 @@ import Testing
     @Test func noRequestOverflowsTheHighestPrice() throws {
         let price = ModelPrice(input: ModelPrice.maximum, cachedInput: ModelPrice.maximum, output: ModelPrice.maximum)
         let most = try price.cost(prompt: .max, cached: .max / 2, output: .max)
-        #expect(most.nanodollars == 2 * Int64(UInt32.max) * ModelPrice.maximum)
+        #expect(most.nanodollars == 2 * Int128(UInt32.max) * Int128(ModelPrice.maximum))
+        #expect(Int64(exactly: most.nanodollars) != nil)
     }
 
     @Test(arguments: [
@@ -92,9 +93,10 @@ import Testing
     @Test(
         arguments: [
             (0, "0.000000000"), (1, "0.000000001"), (-250, "-0.000000250"), (1_500_000_000, "1.500000000"),
-            (.min, "-9223372036.854775808"),
-        ] as [(Int64, String)])
-    func isPrintedExactly(nanodollars: Int64, text: String) {
+            (Int128(Int64.min), "-9223372036.854775808"),
+            (.max, "170141183460469231731687303715.884105727"),
+        ] as [(Int128, String)])
+    func isPrintedExactly(nanodollars: Int128, text: String) {
         #expect(Money(nanodollars: nanodollars).description == text)
     }
 }

@@ -160,7 +160,7 @@ def test_an_idempotency_key_is_served_once(start):
     assert (finish, status) == ("failed", "conflict") and "16 tokens" in message, message
     assert ask(3, "order-1", text="another")[:2] == ("failed", "keyMismatch")
     assert ask(4, "order-2")[0] == "length"
-    assert len(requests(cluster)) == 2
+    await_state("both are in the ledger", lambda: len(requests(cluster)) == 2)
     cluster.accounting.kill()
     await_state("the ledger is away", lambda: ask(next(HANDLES), f"order-{time.monotonic_ns()}")[1] == "unavailable")
     # Without a key it goes on.

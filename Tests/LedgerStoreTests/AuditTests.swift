@@ -19,7 +19,7 @@ import Wire
         try ledger.record(Stations(number: 1).settle(delivered: 4), Stations(number: 2).void())
         try ledger.record(Stations(number: 13).reserve())
         ledger.now += 2_000
-        _ = try ledger.store.expire(now: ledger.now)
+        _ = try ledger.expire()
     }
 
     @Test func aSoundLedgerPasses() throws {
@@ -77,9 +77,16 @@ import Wire
             ("UPDATE balance SET debits = debits + 1 WHERE account = 1", .balance),
             ("UPDATE balance SET tenant = 'umbrella' WHERE account = 1", .balance),
             ("DELETE FROM balance WHERE account = 1", .balance),
-            ("INSERT INTO balance VALUES ('acme', 99, 0, 0)", .balance),
+            ("INSERT INTO balance VALUES ('acme', 99, 0, 0, 0, 0)", .balance),
             ("UPDATE request SET state = 2 WHERE id = 2", .request),
             ("UPDATE request SET state = 9 WHERE id = 2", .request),
+            ("UPDATE balance SET debits_high = 1, credits_high = 1 WHERE account = 1", .balance),
+            ("UPDATE balance SET account = 1000 WHERE account = 1", .balance),
+            ("UPDATE request SET state = 999 WHERE id = 2", .request),
+            ("UPDATE request SET owner = 4 WHERE id = 2", .request),
+            ("UPDATE request SET label = 'x' WHERE id = 2", .request),
+            ("UPDATE event SET kind = 1000 WHERE sequence = 5", .chain),
+            ("UPDATE attempt SET witness = 999 WHERE event = 4", .request),
             ("UPDATE request SET amount = 0 WHERE id = 2", .request),
             ("UPDATE request SET produced = produced + 1 WHERE id = 2", .request),
             ("UPDATE request SET tenant = 'umbrella' WHERE id = 2", .request),

@@ -10,10 +10,10 @@ struct Reference {
 
     struct Expected: Equatable {
         var status = RequestStatus.reserved
-        var amount: Int64 = 0
-        var produced: Int64 = 0
-        var delivered: Int64 = 0
-        var reserved: Int64 = 0
+        var amount: Int128 = 0
+        var produced: Int128 = 0
+        var delivered: Int128 = 0
+        var reserved: Int128 = 0
     }
 
     /// - Parameter arrived: every event in the order of arrival, duplicates and conflicts included.
@@ -28,19 +28,22 @@ struct Reference {
             ])
             if first.updateValue(first[name] ?? event, forKey: name) == nil { order.append(event) }
         }
-        for (number, events) in Dictionary(grouping: order, by: { $0.requestID.low }) {
+        for (number, all) in Dictionary(grouping: order, by: { $0.requestID.low }) {
             var expected = Expected()
+            // Only the ingest that spoke of it first may.
+            let owner = all.first { $0.kind != .attempt && $0.kind != .lostAttempt }?.producer
+            let events = all.filter { $0.kind == .attempt || $0.kind == .lostAttempt || $0.producer == owner }
             for reserve in events where reserve.kind == .reserve {
                 expected.reserved = max(
-                    expected.reserved, 100 * Int64(reserve.promptTokens) + 1_000 * Int64(reserve.maximumTokens))
+                    expected.reserved, 100 * Int128(reserve.promptTokens) + 1_000 * Int128(reserve.maximumTokens))
             }
             if let end = events.first(where: { $0.kind == .settle || $0.kind == .void }) {
                 expected.status = end.kind == .settle ? .settled : .void
-                expected.delivered = Int64(end.deliveredTokens)
+                expected.delivered = Int128(end.deliveredTokens)
                 if end.kind == .settle {
                     expected.amount =
-                        100 * Int64(end.promptTokens - end.cachedTokens) + 10 * Int64(end.cachedTokens)
-                        + 1_000 * Int64(end.deliveredTokens)
+                        100 * Int128(end.promptTokens - end.cachedTokens) + 10 * Int128(end.cachedTokens)
+                        + 1_000 * Int128(end.deliveredTokens)
                 }
             }
             let attempts = events.filter { $0.kind == .attempt || $0.kind == .lostAttempt }
@@ -48,17 +51,17 @@ struct Reference {
                 let below = records.filter { !($0.kind == .lostAttempt && $0.producerRole == .ingest) }
                 let made = Dictionary(grouping: below) { [UInt64($0.tokenizerAttempt), $0.producer] }.values.map {
                     both in
-                    Int64((both.first { $0.kind == .attempt } ?? both[0]).producedTokens)
+                    Int128((both.first { $0.kind == .attempt } ?? both[0]).producedTokens)
                 }.reduce(0, +)
-                let floor = records.filter { $0.producerRole == .ingest }.map { Int64($0.producedTokens) }.max() ?? 0
+                let floor = records.filter { $0.producerRole == .ingest }.map { Int128($0.producedTokens) }.max() ?? 0
                 expected.produced += max(made, floor)
             }
             requests[number] = expected
         }
     }
 
-    var balances: [Account: Int64] {
-        var sums: [Account: Int64] = [:]
+    var balances: [Account: Int128] {
+        var sums: [Account: Int128] = [:]
         for request in requests.values {
             sums[.produced, default: 0] -= request.produced
             switch request.status {
@@ -94,7 +97,9 @@ struct Generator {
         var events: [LedgerEvent] = []
         for number in requests {
             let stations = Stations(number: number)
-            if !chance(8) { events.append(stations.reserve(prompt: self.number(0...50), maximum: self.number(1...50))) }
+            if !chance(8) {
+                events.append(stations.reserve(prompt: self.number(0...50), maximum: self.number(250...300)))
+            }
             var made: UInt32 = 0
             for ingestAttempt in 1...UInt16(self.number(1...3)) {
                 for tokenizerAttempt in 1...UInt16(self.number(1...3)) {
@@ -114,8 +119,10 @@ struct Generator {
                 }
                 if chance(3) { events.append(stations.lostLine(ingestAttempt, received: self.number(0...40))) }
             }
-            if !chance(6) { events.append(end(stations, made: made)) }
-            if contradictions, chance(4) { events.append(end(stations, made: made)) }
+            if !chance(6) { events.append(end(stations, made: made, by: Stations.ingest)) }
+            if contradictions, chance(4) {
+                events.append(end(stations, made: made, by: chance(2) ? Stations.ingest : 0x1002))
+            }
             if contradictions, chance(4), var event = events.randomElement(using: &random) {
                 event.producedTokens &+= 1
                 event.deliveredTokens &+= 1
@@ -128,8 +135,7 @@ struct Generator {
         return events.shuffled(using: &random)
     }
 
-    private mutating func end(_ stations: Stations, made: UInt32) -> LedgerEvent {
-        let by: UInt64 = chance(2) ? Stations.ingest : 0x1002
+    private mutating func end(_ stations: Stations, made: UInt32, by: UInt64) -> LedgerEvent {
         let delivered = number(0...made + 3)
         return chance(4)
             ? stations.void(delivered: delivered, by: by)
@@ -152,8 +158,8 @@ struct Generator {
         for (number, expected) in reference.requests {
             let request = try ledger.request(number)
             let found = Reference.Expected(
-                status: request.status, amount: request.amount.nanodollars, produced: request.producedTokens,
-                delivered: request.deliveredTokens, reserved: request.reserved.nanodollars)
+                status: request.status, amount: request.amount.nanodollars, produced: Int128(request.producedTokens),
+                delivered: Int128(request.deliveredTokens), reserved: request.reserved.nanodollars)
             #expect(found == expected, comment)
         }
         let audit = try ledger.audit()

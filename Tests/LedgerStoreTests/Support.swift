@@ -11,8 +11,11 @@ final class TestLedger {
     private let directory: String
     let prices: PriceList
     let settings: LedgerSettings
-    private(set) var store: LedgerStore
+    private var open: LedgerStore?
+    var store: LedgerStore { open! }
     var now: UInt64 = 1_000_000_000_000
+    /// Reservations expire 1,000 after their ingest has gone; it was never there.
+    var clock = ReservationClock(timeToLive: 1_000, now: 1_000_000_000_000)
     private var numbers: [UInt64: UInt64] = [:]
 
     static func prices(input: Int64 = 100, cached: Int64 = 10, output: Int64 = 1_000) throws -> PriceList {
@@ -21,20 +24,47 @@ final class TestLedger {
             models: ["*": ModelPrice(input: input, cachedInput: cached, output: output)])
     }
 
-    init(settings: LedgerSettings = LedgerSettings(timeToLive: 1_000, checkpointRows: 8)) throws {
+    init(settings: LedgerSettings = LedgerSettings(checkpointRows: 8), prices: PriceList? = nil) throws {
         directory = FileManager.default.temporaryDirectory.appendingPathComponent("ledger-\(UUID().uuidString)").path
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         path = directory + "/ledger.sqlite"
-        prices = try Self.prices()
+        self.prices = try prices ?? Self.prices()
         self.settings = settings
-        store = try LedgerStore(path: path, prices: prices, settings: settings, now: now)
+        open = try LedgerStore(path: path, prices: self.prices, settings: settings, now: now)
     }
 
     deinit { try? FileManager.default.removeItem(atPath: directory) }
 
     /// As after a restart.
     func reopen(prices: PriceList? = nil) throws {
-        store = try LedgerStore(path: path, prices: prices ?? self.prices, settings: settings, now: now)
+        open = nil
+        open = try LedgerStore(path: path, prices: prices ?? self.prices, settings: settings, now: now)
+        clock = ReservationClock(timeToLive: 1_000, now: now)
+    }
+
+    /// Gives the ledger up to another process.
+    func close() { open = nil }
+
+    /// Expires what is due; `now` is the monotonic clock too.
+    func expire() throws -> Int {
+        let clock = clock
+        var noticed = clock
+        defer { self.clock = noticed }
+        return try store.expire(
+            now: now, isGone: { clock.isGone($0, now: now) }, unowned: { noticed.due($0, now: now) })
+    }
+
+    func claim(_ key: String, _ request: UInt64, body: UInt64 = 7, tenant: String = "acme", elapsed: UInt64 = 0) throws
+        -> ClaimAnswer
+    {
+        let clock = clock
+        let claim = Claim(
+            number: request, requestID: .numbered(request), bodyDigest: BodyDigest(body, 0, 0, 0), tenant: tenant,
+            key: key)
+        return try #require(
+            try store.claim([ClaimAsk(claim, producer: Stations.ingest)], elapsed: elapsed) {
+                clock.isGone($0, now: now)
+            }.first)
     }
 
     /// Sends the events as their producers' spools would, in this order.
@@ -45,10 +75,11 @@ final class TestLedger {
     func record(_ events: [LedgerEvent]) throws -> ApplyResult {
         try store.apply(
             events.map { event in
-                numbers[event.producer, default: 0] += 1
+                let producer = Stations.stating(event)
+                numbers[producer, default: 0] += 1
                 return ProducerBatch(
-                    producer: event.producer,
-                    batch: RecordBatch(first: numbers[event.producer, default: 1], events: [event]))
+                    producer: producer,
+                    batch: RecordBatch(first: numbers[producer, default: 1], events: [event]))
             }, now: now)
     }
 
@@ -57,7 +88,7 @@ final class TestLedger {
     }
 
     /// Debits less credits of each account of the tenant, without those that are 0.
-    func balances(_ tenant: String = "acme") throws -> [Account: Int64] {
+    func balances(_ tenant: String = "acme") throws -> [Account: Int128] {
         Dictionary(
             uniqueKeysWithValues: try store.reader.balances().filter { $0.tenant == tenant && $0.balance != 0 }
                 .map { ($0.account, $0.balance) })
@@ -98,6 +129,12 @@ struct Stations {
     static let tokenizer: UInt64 = 0x2001
     static let worker: UInt64 = 0x3001
     static let otherWorker: UInt64 = 0x3002
+
+    /// Boot epoch of the process that states it.
+    static func stating(_ event: LedgerEvent) -> UInt64 {
+        guard event.kind == .lostAttempt else { return event.producer }
+        return event.producerRole == .ingest ? ingest : tokenizer
+    }
 
     var number: UInt64 = 1
     var tenant = "acme"

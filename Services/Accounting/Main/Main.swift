@@ -2,6 +2,7 @@ import AccountingService
 import AdminDoor
 import Economics
 import Foundation
+import Keys
 import Launch
 import LedgerStore
 import Line
@@ -22,6 +23,8 @@ struct AccountingSettings {
     var database: String
     var prices = PriceList.illustrative
     var reservationTime: UInt64
+    var claimTime: UInt64
+    var keys: KeyRing?
 
     init(_ reader: inout SettingsReader) {
         station = StationSettings(&reader, program: "accounting")
@@ -34,7 +37,19 @@ struct AccountingSettings {
         database = reader.path("database", default: ".run/ledger.sqlite", help: "The ledger's SQLite file.")
         reservationTime = reader.nanoseconds(
             "reservation-ttl", default: .seconds(3600), in: .seconds(1)...Duration.seconds(31_536_000),
-            help: "After so long a request that nobody resolved expires, unbilled.")
+            help: "When an ingest has been away for so long, its open requests expire, unbilled.")
+        claimTime = reader.nanoseconds(
+            "claim-ttl", default: .seconds(86_400), in: .seconds(1)...Duration.seconds(31_536_000),
+            help: "How long an idempotency key stays its request's.")
+        if let path = reader.optionalPath(
+            "keys", help: "File of API keys, as ingest's: who may read reports. Without it, whoever reaches the door.")
+        {
+            do {
+                keys = try KeyRing(contentsOf: path)
+            } catch {
+                reader.refuse("keys", because: "\(error)")
+            }
+        }
         guard
             let path = reader.optionalPath(
                 "prices", help: "JSON file of prices by model; without it illustrative ones hold.")
@@ -67,7 +82,8 @@ enum Main {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let store = try LedgerStore(
             path: settings.database, prices: settings.prices,
-            settings: LedgerSettings(timeToLive: settings.reservationTime), now: WallClock.now())
+            settings: LedgerSettings(claimTime: settings.claimTime), now: WallClock.now(),
+            holder: settings.station.name)
         let station = try StationParts(
             name: "accounting", spinMicroseconds: UInt64(settings.station.spinMicroseconds))
         let protection = settings.station.links
@@ -78,7 +94,8 @@ enum Main {
         let linkGuard = protection.guardian(of: "ledger-link", roles: ["ingest", "tokenizer", "inference-worker"])
         let authenticator = try linkGuard.map { try ZAPAuthenticator(station.context, guards: [$0]) }
         defer { withExtendedLifetime(authenticator) {} }
-        let writer = LedgerWriter(store)
+        let presence = LedgerPresence(timeToLive: settings.reservationTime)
+        let writer = LedgerWriter(store, presence: presence)
         let loop = try AccountingLoop(
             AccountingConfiguration(
                 name: settings.station.name, ledgerLink: settings.ledgerLink, line: settings.station.line,
@@ -87,6 +104,8 @@ enum Main {
         let ports = PortsFile(path: settings.station.portsFile, names: ["ledger-link", "http"])
         let metrics = MetricsRegistry()
         await loop.publish(to: metrics)
+        let watch = settings.keys.map { keys in Task { await keys.watch(log: logger) } }
+        defer { watch?.cancel() }
         return await runStation(
             [
                 AdminDoor(
@@ -94,12 +113,12 @@ enum Main {
                     health: {
                         do {
                             _ = try store.reader.head()
-                            return .ok
+                            return presence.failure.map { .failing($0) } ?? .ok
                         } catch {
                             return .failing("the ledger cannot be read: \(error)")
                         }
                     },
-                    addRoutes: { LedgerRoutes(store).add(to: $0) },
+                    addRoutes: { LedgerRoutes(store, keys: settings.keys).add(to: $0) },
                     onBound: { address in
                         Task {
                             do { try await ports.note("http", "\(address)") } catch {
@@ -109,7 +128,7 @@ enum Main {
                     }),
                 LedgerUpkeep(
                     writer: writer, spoolDirectory: settings.station.spoolDirectory,
-                    interval: .nanoseconds(Int64(clamping: min(settings.reservationTime / 4, 5_000_000_000))),
+                    interval: .nanoseconds(Int64(clamping: min(settings.reservationTime / 4, 2_000_000_000))),
                     log: logger),
                 StationRun(
                     start: {

@@ -16,6 +16,10 @@ extension AccountingLoop {
         mirror.count("duplicates", counters.duplicates, help: "Events that were on disk already.")
         mirror.count("conflicts", counters.conflicts, help: "Events that contradict others.")
         mirror.count("failures", counters.failures, help: "Groups that could not be written.")
+        mirror.count("gaps", counters.gaps, help: "Ranges of events that are missing for good.")
+        mirror.count("refused", counters.refused, help: "Statements that their producers may not make.")
+        mirror.count("claims", counters.claims, help: "Idempotency keys that were asked for.")
+        mirror.count("pauses", counters.pauses, help: "Times that too much waited for the disk to read more.")
         mirror.line(
             "ledger_link", link.dispatcher.counters, badFrames: link.counters.badFrames, unsent: link.counters.unsent)
     }

@@ -37,16 +37,25 @@ public struct LedgerUpkeep: Service {
     }
 
     private func expire(_ store: LedgerStore) {
+        let presence = writer.presence
         do throws(LedgerError) {
             var expired = 0
             while true {
-                let some = try store.expire(now: WallClock.now())
+                let some = try store.expire(
+                    now: WallClock.now(), isGone: { presence.isGone($0) }, unowned: { presence.due($0) })
                 expired += some
                 if some == 0 { break }
             }
             if expired > 0 { log.info("reservations expired", metadata: ["requests": "\(expired)"]) }
+            _ = try store.forgetClaims(elapsed: presence.elapsed)
+            // Beside a line that writes nothing, or cannot, nobody else would find out.
+            if presence.failure != nil || presence.isQuiet(for: 2_000_000_000) {
+                try store.probe(now: WallClock.now())
+                presence.wrote(nil)
+            }
         } catch {
-            log.error("reservations cannot expire", metadata: ["error": "\(error)"])
+            presence.wrote("the ledger cannot be written: \(error)")
+            log.error("the ledger's upkeep fails", metadata: ["error": "\(error)"])
         }
     }
 
@@ -67,9 +76,15 @@ public struct LedgerUpkeep: Service {
 
     private func replay(_ spool: consuming Spool, into store: LedgerStore) throws {
         while let batch = try spool.unacknowledged(from: 1, limit: 4096) {
-            let result = try store.apply(
-                [ProducerBatch(producer: spool.epoch, batch: batch)], now: WallClock.now())
-            guard let through = result.acknowledged[spool.epoch] else { return }
+            let orphan = ProducerBatch(producer: spool.epoch, isOrphan: true, batch: batch)
+            let result = try store.apply([orphan], now: WallClock.now())
+            for refused in result.refused {
+                // It would stand before all other spools for ever.
+                log.critical(
+                    "events of an abandoned spool are not its producer's to state, and are passed over",
+                    metadata: ["reason": "\(refused.reason)", "events": "\(batch.events.count)"])
+            }
+            guard let through = result.acknowledged[spool.epoch] ?? orphan.numbers?.upperBound else { break }
             try spool.acknowledge(through: through)
         }
         try spool.close()

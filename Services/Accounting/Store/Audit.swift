@@ -30,6 +30,8 @@ struct Audit {
     let path: String
     let anchor: Checkpoint?
     let trustedKey: Data?
+    /// Of the tables that are there.
+    private var version = Schema.version
     var result = AuditResult()
     var replay = Replay()
 
@@ -64,15 +66,18 @@ struct Audit {
 
     private mutating func compareSchema() throws {
         let query = "SELECT type || ' ' || name || ': ' || ifnull(sql, '') FROM sqlite_master"
-        let found = Set(try String.fetchAll(db, sql: query))
-        let expected = try DatabaseQueue().write { db in
-            try Schema.create(db)
+        let tables = Set(try String.fetchAll(db, sql: query))
+        // A ledger that no accounting of this version has opened yet is as the version before made it.
+        let found = try Int64.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+        if (Schema.oldest...Schema.version).contains(found) { version = found }
+        let expected = try DatabaseQueue().write { [version] db in
+            try Schema.create(db, version: version)
             return Set(try String.fetchAll(db, sql: query))
         }
-        for item in expected.subtracting(found).sorted() {
+        for item in expected.subtracting(tables).sorted() {
             result.note(.violation, .schema, nil, "missing or altered: \(item.prefix { $0 != ":" })")
         }
-        for item in found.subtracting(expected).sorted() {
+        for item in tables.subtracting(expected).sorted() {
             result.note(.violation, .schema, nil, "not of the ledger: \(item.prefix { $0 != ":" })")
         }
     }
@@ -81,7 +86,7 @@ struct Audit {
 
     private mutating func replayLog(key: Data) throws {
         let checkpoints = try Row.fetchAll(db, sql: "SELECT * FROM checkpoint ORDER BY number")
-            .map(CheckpointRow.decode)
+            .map { try CheckpointRow.decode($0) }
         checkSignatures(checkpoints, key: key)
         var expected = Dictionary(grouping: checkpoints, by: \.sequence)
         if let head = result.head { expected[head.sequence, default: []].append(head) }
@@ -99,7 +104,9 @@ struct Audit {
                     .violation, .chain, sequence, "it follows row \(chain.sequence): rows in between are missing")
                 chain = Chain(sequence: sequence - 1, hash: chain.hash)
             }
-            let entry = LogEntry(sequence: sequence, kind: row[1], received: row[2], name: row[3], body: row[4])
+            let entry = LogEntry(
+                sequence: sequence, kind: UInt8(clamping: row[1] as Int64), received: row[2], name: row[3], body: row[4]
+            )
             let hash = chain.append(kind: entry.kind, received: entry.received, name: entry.name, body: entry.body)
             let stored: Data = row[5]
             if hash != stored {
@@ -191,6 +198,11 @@ struct Audit {
                 continue
             }
             stored.attempts = state.attempts
+            if version == 1 {
+                stored.owner = state.owner
+                stored.maximumTokens = state.maximumTokens
+                stored.label = state.label
+            }
             let sums =
                 row["produced"] as Int64 == state.producedTokens && row["billed"] as Int64 == state.billedTokens
                 && row["wasted"] as Int64 == state.wastedTokens
@@ -246,19 +258,18 @@ struct Audit {
 
     private mutating func compareBalances() throws {
         var left = replay.balances
-        var sums: [AccountUnit: Int64] = [:]
-        let rows = try Row.fetchCursor(db, sql: "SELECT tenant, account, debits, credits FROM balance")
+        var sums: [AccountUnit: Int128] = [:]
+        let rows = try Row.fetchCursor(db, sql: "SELECT * FROM balance")
         while let row = try rows.next() {
-            let tenant: String = row[0]
-            let account = UInt8(exactly: row[1] as Int64).flatMap(Account.init(rawValue:))
-            guard let account,
-                let expected = left.removeValue(forKey: Replay.AccountKey(tenant: tenant, account: account)),
-                row[2] as Int64 == expected.debits, row[3] as Int64 == expected.credits
+            let tenant: String = try row.checked("tenant")
+            guard let stored = try BalanceRow.decode(row),
+                let expected = left.removeValue(forKey: Replay.AccountKey(tenant: tenant, account: stored.account)),
+                stored.debits == expected.debits, stored.credits == expected.credits
             else {
                 result.note(.violation, .balance, nil, "tenant \"\(tenant)\": a balance is not the sum of its postings")
                 continue
             }
-            sums[account.unit, default: 0] &+= expected.debits &- expected.credits
+            sums[stored.account.unit, default: 0] &+= stored.balance
         }
         for key in left.keys {
             result.note(.violation, .balance, nil, "tenant \"\(key.tenant)\": the balance of \(key.account) is missing")
@@ -287,10 +298,10 @@ struct Audit {
             case .void: result.counts.void += 1
             case .expired: result.counts.expired += 1
             }
-            result.producedTokens += request.state.producedTokens
-            result.deliveredTokens += Int64(request.state.deliveredTokens)
-            result.billedTokens += request.state.billedTokens
-            result.wastedTokens += request.state.wastedTokens
+            result.producedTokens += Int128(request.state.producedTokens)
+            result.deliveredTokens += Int128(request.state.deliveredTokens)
+            result.billedTokens += Int128(request.state.billedTokens)
+            result.wastedTokens += Int128(request.state.wastedTokens)
         }
         var totals: [Account: AccountTotal] = [:]
         for (key, balance) in replay.balances {

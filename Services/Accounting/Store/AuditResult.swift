@@ -56,10 +56,10 @@ public struct AuditResult: Sendable {
     public internal(set) var checkpoints = 0
     public internal(set) var gaps = 0
     /// Sums of the log's replay.
-    public internal(set) var producedTokens: Int64 = 0
-    public internal(set) var deliveredTokens: Int64 = 0
-    public internal(set) var billedTokens: Int64 = 0
-    public internal(set) var wastedTokens: Int64 = 0
+    public internal(set) var producedTokens: Int128 = 0
+    public internal(set) var deliveredTokens: Int128 = 0
+    public internal(set) var billedTokens: Int128 = 0
+    public internal(set) var wastedTokens: Int128 = 0
     /// Every account over all tenants, from the replay.
     public internal(set) var trialBalance: [AccountTotal] = []
     /// The Ed25519 key that the head and the checkpoints are signed with.

@@ -38,7 +38,8 @@ import GRDBSQLite
         fileprivate init(_ handle: OpaquePointer) { unsafe self.handle = handle }
 
         mutating func add(_ value: some BinaryInteger) {
-            note(unsafe sqlite3_bind_int64(handle, next(), Int64(value)))
+            guard let value = Int64(exactly: value) else { return note(SQLITE_MISMATCH) }
+            note(unsafe sqlite3_bind_int64(handle, next(), value))
         }
 
         mutating func add(_ value: Int64?) {
@@ -49,16 +50,17 @@ import GRDBSQLite
         mutating func add(_ value: Bool) { add(value ? 1 : 0) }
 
         mutating func add(_ text: String) {
-            let count = Int32(text.utf8.count)
+            guard let count = Int32(exactly: text.utf8.count) else { return note(SQLITE_TOOBIG) }
             note(unsafe sqlite3_bind_text(handle, next(), text, count, Self.copied))
         }
 
         mutating func add(_ bytes: Data) {
+            guard let count = Int32(exactly: bytes.count) else { return note(SQLITE_TOOBIG) }
             let place = next()
             let code = unsafe bytes.withUnsafeBytes { bytes in
                 unsafe bytes.isEmpty
                     ? sqlite3_bind_zeroblob(handle, place, 0)
-                    : sqlite3_bind_blob(handle, place, bytes.baseAddress, Int32(bytes.count), Self.copied)
+                    : sqlite3_bind_blob(handle, place, bytes.baseAddress, count, Self.copied)
             }
             note(code)
         }

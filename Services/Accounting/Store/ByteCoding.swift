@@ -14,8 +14,9 @@ struct ByteWriter {
         }
     }
 
+    /// Names are at most `WireLimits.nameBytes`; what is longer than its length can say is cut, and then does not decode.
     mutating func put(_ text: String) {
-        put(UInt32(text.utf8.count))
+        put(UInt32(clamping: text.utf8.count))
         bytes.append(contentsOf: text.utf8)
     }
 

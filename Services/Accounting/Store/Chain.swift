@@ -47,6 +47,14 @@ public struct Checkpoint: Hashable, Sendable {
     /// Ed25519 over the fields above.
     public var signature: Data
 
+    public init(number: Int64, sequence: Int64, hash: Data, madeAt: Int64, signature: Data) {
+        self.number = number
+        self.sequence = sequence
+        self.hash = hash
+        self.madeAt = madeAt
+        self.signature = signature
+    }
+
     var message: Data {
         var writer = ByteWriter(capacity: 96)
         writer.put("token-factory checkpoint 1")

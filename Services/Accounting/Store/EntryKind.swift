@@ -15,6 +15,10 @@ enum EntryKind: UInt8, CaseIterable {
     case gap = 18
     /// An event of a known name with another body.
     case conflict = 19
+    /// An event that its producer may not state of this request, kept without counting.
+    case refused = 20
+    /// The ingest of an expired request has come back with its end, which then counts.
+    case reopened = 21
 
     init(_ kind: EventKind) {
         self =

@@ -4,11 +4,14 @@ import Wire
 /// The ledger's own encoding of an event: it stays as it is when the wire's changes, so that a replay of the same
 /// event has the same body for ever.
 enum EventBody {
-    static let version: UInt8 = 1
+    /// The form of events without a label.
+    private static let plain: UInt8 = 1
+    /// The same with a label behind it.
+    private static let labelled: UInt8 = 2
 
     static func encode(_ event: LedgerEvent) -> Data {
         var writer = ByteWriter(capacity: 128)
-        writer.put(version)
+        writer.put(event.label.isEmpty ? plain : labelled)
         writer.put(event.kind.rawValue)
         writer.put(event.requestID.high)
         writer.put(event.requestID.low)
@@ -30,13 +33,23 @@ enum EventBody {
         writer.put(event.tenant)
         writer.put(event.model)
         writer.put(event.worker)
+        if !event.label.isEmpty { writer.put(event.label) }
         return Data(writer.bytes)
     }
 
-    /// Nil when the bytes are not a body of this version.
+    /// Whether both say the same but for a label that a link of an older version could not carry.
+    static func isSame(_ body: Data, _ other: Data) -> Bool {
+        guard body != other else { return true }
+        guard body.first != other.first, var event = decode(body), var second = decode(other) else { return false }
+        event.label = ""
+        second.label = ""
+        return event == second
+    }
+
+    /// Nil when the bytes are not a body.
     static func decode(_ data: Data) -> LedgerEvent? {
         var reader = ByteReader(data)
-        guard reader.take(UInt8.self) == version,
+        guard let version = reader.take(UInt8.self), version == plain || version == labelled,
             let kind = reader.take(UInt8.self).flatMap(EventKind.init(rawValue:)),
             let high = reader.take(UInt64.self), let low = reader.take(UInt64.self),
             let ingestAttempt = reader.take(UInt16.self), let tokenizerAttempt = reader.take(UInt16.self),
@@ -50,15 +63,29 @@ enum EventBody {
             let microjoules = reader.take(UInt64.self), let source = reader.take(UInt8.self),
             let wallTime = reader.take(UInt64.self),
             let tenant = reader.takeString(), let model = reader.takeString(), let worker = reader.takeString(),
-            reader.isAtEnd
+            let label = version == labelled ? reader.takeString() : "", reader.isAtEnd
         else { return nil }
-        return LedgerEvent(
+        var event = LedgerEvent(
             kind: kind, requestID: RequestID(high: high, low: low), ingestAttempt: ingestAttempt,
             tokenizerAttempt: tokenizerAttempt, producerRole: role, producer: producer, outcome: outcome,
             status: status, promptTokens: prompt, cachedTokens: cached, producedTokens: produced,
             deliveredTokens: delivered, tokensAfterCancel: afterCancel, maximumTokens: maximum,
             microjoules: Int64(bitPattern: microjoules), energySource: source, wallTime: wallTime, tenant: tenant,
             model: model, worker: worker)
+        event.label = label
+        return event
+    }
+}
+
+/// The body of a refused row: the reason, then the event.
+enum RefusedBody {
+    static func encode(_ reason: ConflictReason, event body: Data) -> Data { Data([reason.rawValue]) + body }
+
+    static func decode(_ data: Data) -> (reason: ConflictReason, event: LedgerEvent, body: Data)? {
+        guard let reason = data.first.flatMap(ConflictReason.init(rawValue:)) else { return nil }
+        let body = Data(data.dropFirst())
+        guard let event = EventBody.decode(body) else { return nil }
+        return (reason, event, body)
     }
 }
 
@@ -86,6 +113,12 @@ enum EntryName {
 
     /// The one expiry of a request.
     static func expired(key: Data) -> Data { key + [EntryKind.expired.rawValue] }
+
+    /// The one return of a request that had expired.
+    static func reopened(key: Data) -> Data { key + [EntryKind.reopened.rawValue] }
+
+    /// A refused event's name holds its body's hash, so that it is kept once.
+    static func refused(event: Data, bodyHash: Data) -> Data { event + [EntryKind.refused.rawValue] + bodyHash }
 
     /// A conflict's name holds its body's hash, so that the same conflict is kept once.
     static func conflict(event: Data, bodyHash: Data) -> Data {

@@ -33,25 +33,42 @@ public struct LedgerReader: Sendable {
     }
 
     /// Sums by tenant, model or worker.
-    /// - Parameter since: only requests whose first event came at or after it, in nanoseconds since 1970.
-    public func report(by grouping: ReportGrouping, since: UInt64 = 0) throws(LedgerError) -> Report {
+    /// - Parameters:
+    ///   - since: only requests whose first event came at or after it, in nanoseconds since 1970.
+    ///   - tenant: only this tenant's requests; nil for all.
+    public func report(
+        by grouping: ReportGrouping, since: UInt64 = 0, tenant: String? = nil
+    ) throws(LedgerError) -> Report {
         try read("report") { db in
-            let start = Int64(clamping: since)
+            let query = ReportQuery(db: db, since: Int64(clamping: since), tenant: tenant)
             let rows =
                 switch grouping {
-                case .tenant: try ReportQuery.requests(db, by: "r.tenant", since: start)
-                case .model: try ReportQuery.requests(db, by: "r.model", since: start)
-                case .worker: try ReportQuery.workers(db, since: start)
+                case .tenant: try query.requests(by: "r.tenant")
+                case .model: try query.requests(by: "r.model")
+                case .worker: try query.workers()
                 }
-            let total = try ReportQuery.requests(db, by: "''", since: start).first ?? ReportQuery.zero
+            let total = try query.requests(by: "''").first ?? ReportQuery.zero
             return Report(grouping: grouping, since: since, rows: rows, total: total)
         }
     }
 
     /// What the ledger holds under a request id: at most one request for each tenant.
-    public func requests(_ id: RequestID) throws(LedgerError) -> [RequestSummary] {
+    /// - Parameter tenant: only this tenant's; nil for all.
+    public func requests(_ id: RequestID, tenant: String? = nil) throws(LedgerError) -> [RequestSummary] {
         try read("look a request up") { db in
-            try ReportQuery.summaries(db, id: id)
+            try ReportQuery(db: db, since: 0, tenant: tenant).summaries(id: id)
+        }
+    }
+
+    /// A tenant's requests that its clients call so, the latest first.
+    public func requests(labelled label: String, tenant: String, limit: Int = 100) throws(LedgerError)
+        -> [RequestSummary]
+    {
+        guard !label.isEmpty else { return [] }
+        return try read("look a label up") { db in
+            // A ledger that no accounting of this version has opened yet has no labels.
+            guard try Int64.fetchOne(db, sql: "PRAGMA user_version") ?? 0 >= 2 else { return [] }
+            return try ReportQuery(db: db, since: 0, tenant: tenant).summaries(label: label, limit: limit)
         }
     }
 
@@ -62,11 +79,12 @@ public struct LedgerReader: Sendable {
             counts.events = try Int64.fetchOne(db, sql: "SELECT ifnull(max(sequence), 0) FROM event") ?? 0
             counts.conflicts = try Int64.fetchOne(db, sql: "SELECT count(*) FROM conflict") ?? 0
             for row in try Row.fetchAll(db, sql: "SELECT state, count(*) FROM request GROUP BY state") {
-                switch RequestStatus(rawValue: row[0]) {
-                case .reserved: counts.reserved = row[1]
-                case .settled: counts.settled = row[1]
-                case .void: counts.void = row[1]
-                case .expired: counts.expired = row[1]
+                let count: Int64 = try row.checked(at: 1)
+                switch UInt8(exactly: try row.checked(at: 0, Int64.self)).flatMap(RequestStatus.init(rawValue:)) {
+                case .reserved: counts.reserved = count
+                case .settled: counts.settled = count
+                case .void: counts.void = count
+                case .expired: counts.expired = count
                 case nil: break
                 }
             }
@@ -77,12 +95,12 @@ public struct LedgerReader: Sendable {
     /// Debits and credits of every account, ordered by tenant and account.
     public func balances() throws(LedgerError) -> [AccountTotal] {
         try read("read balances") { db in
-            try Row.fetchAll(db, sql: "SELECT tenant, account, debits, credits FROM balance ORDER BY tenant, account")
+            try Row.fetchAll(db, sql: "SELECT * FROM balance ORDER BY tenant, account")
                 .map { row in
-                    guard let account = Account(rawValue: row[1]) else {
+                    guard let total = try BalanceRow.decode(row) else {
                         throw LedgerError.damaged(path: path, sequence: 0, reason: "an account has an unknown number")
                     }
-                    return AccountTotal(tenant: row[0], account: account, debits: row[2], credits: row[3])
+                    return total
                 }
         }
     }

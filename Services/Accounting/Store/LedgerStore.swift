@@ -3,18 +3,6 @@ import Foundation
 import GRDB
 public import Wire
 
-/// One batch as it came from a producer.
-public struct ProducerBatch: Equatable, Sendable {
-    /// Boot epoch of the process whose spool the batch's numbers count.
-    public var producer: UInt64
-    public var batch: RecordBatch
-
-    public init(producer: UInt64, batch: RecordBatch) {
-        self.producer = producer
-        self.batch = batch
-    }
-}
-
 /// What one transaction did.
 public struct ApplyResult: Equatable, Sendable {
     /// Events that are new.
@@ -23,10 +11,24 @@ public struct ApplyResult: Equatable, Sendable {
     public var duplicates = 0
     /// Events that are kept without counting.
     public var conflicts: [LedgerConflict] = []
-    /// Spool numbers that were jumped over, by producer.
+    /// Spool numbers that are missing for good, by producer.
     public var gaps: [RecordGap] = []
-    /// Highest spool number on disk for each producer of the batches: what `recordAck` says to it.
+    /// The number up to which all of a producer's events are on disk, for each producer of the batches: what `recordAck`
+    /// says to it. 0 while its first is missing.
     public var acknowledged: [UInt64: UInt64] = [:]
+    /// Batches of which nothing was taken.
+    public var refused: [RefusedBatch] = []
+    /// Producers that stated of a request what is not theirs to state, with the last reason. Their events are on disk, as
+    /// conflicts.
+    public var offenders: [UInt64: ConflictReason] = [:]
+
+    public init() {}
+}
+
+/// A batch of which nothing was taken.
+public struct RefusedBatch: Hashable, Sendable {
+    public var producer: UInt64
+    public var reason: BatchViolation
 }
 
 /// An event that is kept without counting, for the operator.
@@ -56,6 +58,10 @@ public final class LedgerStore: Sendable {
     private let settings: LedgerSettings
     private let prices: PriceBook
     private let memory = WriterMemory()
+    /// Held for as long as the store lives.
+    private let lock: LedgerLock
+    /// What the claims' clock showed when the ledger was opened; see `claim`.
+    private let claimAge: UInt64
 
     /// Requests of the last transactions.
     // Reached inside `database.write` alone, which lets in one at a time.
@@ -66,12 +72,17 @@ public final class LedgerStore: Sendable {
     /// Opens the ledger, makes it where there is none, and notes the price list in it where that has changed.
     ///
     /// The signing key is at `path` + `.key`, made with the ledger and readable by its owner alone.
-    /// - Parameter now: nanoseconds since 1970.
+    /// A ledger of the version before is brought up to this one. Only one store in all processes can have it open.
+    /// - Parameters:
+    ///   - now: nanoseconds since 1970.
+    ///   - holder: who this is, for the message that a second one gets.
     public init(
-        path: String, prices list: PriceList, settings: LedgerSettings = LedgerSettings(), now: UInt64
+        path: String, prices list: PriceList, settings: LedgerSettings = LedgerSettings(), now: UInt64,
+        holder: String = "accounting"
     ) throws(LedgerError) {
         self.path = path
         self.settings = settings
+        lock = try LedgerLock(database: path, holder: holder)
         let file = path
         do {
             var configuration = Configuration()
@@ -83,7 +94,7 @@ public final class LedgerStore: Sendable {
             let pool = try DatabasePool(path: path, configuration: configuration)
             try pool.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA synchronous = FULL") }
             let version = try pool.read { db in try Int64.fetchOne(db, sql: "PRAGMA user_version") ?? 0 }
-            guard version == 0 || version == Schema.version else {
+            guard version == 0 || (Schema.oldest...Schema.version).contains(version) else {
                 throw LedgerError.schema(path: path, found: version)
             }
             let key = try SigningKey(path: path + ".key", create: version == 0)
@@ -98,6 +109,7 @@ public final class LedgerStore: Sendable {
                     guard known == key.publicKey else {
                         throw LedgerError.key(path: file + ".key", reason: "this is not the key of this ledger")
                     }
+                    if version < Schema.version { try Schema.migrate(db) }
                 }
                 var transaction = try LedgerTransaction(
                     db, path: file, key: key, prices: PriceBook(row: 0, list: list), settings: settings, now: now)
@@ -105,6 +117,7 @@ public final class LedgerStore: Sendable {
                 try transaction.finish()
                 return row
             }
+            claimAge = try pool.read(ClaimTable.age)
             database = pool
             self.key = key
             prices = PriceBook(row: row, list: list)
@@ -130,18 +143,74 @@ public final class LedgerStore: Sendable {
         }
     }
 
-    /// Expires requests that came to the ledger more than the settings' time to live ago and that nobody resolved.
+    /// Expires requests that nobody resolved and whose ingest is gone.
     ///
     /// Handles a bounded number; call it again while the result is not 0.
-    /// - Parameter now: nanoseconds since 1970.
+    /// - Parameters:
+    ///   - now: nanoseconds since 1970, for the record alone: it decides nothing.
+    ///   - isGone: whether the ingest of this boot epoch has been away for the time to live.
+    ///   - unowned: of the requests, by their rows, of which no ingest has spoken, those that have been so for the time
+    ///     to live.
     /// - Returns: how many expired.
-    public func expire(now: UInt64) throws(LedgerError) -> Int {
-        let before = Int64(clamping: now) - Int64(clamping: settings.timeToLive)
-        return try write("expire reservations") { transaction in
-            try transaction.expire(openedBefore: before)
+    public func expire(
+        now: UInt64, isGone: (UInt64) -> Bool, unowned: (Set<Int64>) -> Set<Int64>
+    ) throws(LedgerError) -> Int {
+        try write("expire reservations") { transaction in
+            for owner in try transaction.openOwners() {
+                if let owner {
+                    if isGone(owner) { try transaction.expire(owner: owner) }
+                } else {
+                    let due = unowned(try transaction.openWithoutOwner())
+                    if !due.isEmpty { try transaction.expire(owner: nil) { due.contains($0) } }
+                }
+            }
         } now: {
             now
         }.recorded
+    }
+
+    /// Decides about claims of idempotency keys, in order; when it returns, those that were granted are on disk.
+    ///
+    /// - Parameters:
+    ///   - elapsed: nanoseconds since the ledger was opened, on a monotonic clock: claims age while the ledger is open.
+    ///   - isGone: whether the ingest of this boot epoch has been away for the time to live.
+    public func claim(
+        _ asks: [ClaimAsk], elapsed: UInt64, isGone: (UInt64) -> Bool
+    ) throws(LedgerError) -> [ClaimAnswer] {
+        do {
+            return try database.write { db in
+                let table = ClaimTable(db: db, age: claimAge.addingClamped(elapsed), path: path)
+                return try asks.map { try table.decide($0, isGone: isGone) }
+            }
+        } catch {
+            throw LedgerError.wrapping(error, operation: "note claims", path: path)
+        }
+    }
+
+    /// Forgets claims that are older than the settings' time, and notes how old the others are.
+    /// - Parameter elapsed: see `claim`.
+    /// - Returns: how many were forgotten.
+    public func forgetClaims(elapsed: UInt64) throws(LedgerError) -> Int {
+        do {
+            return try database.write { db in
+                try ClaimTable(db: db, age: claimAge.addingClamped(elapsed), path: path)
+                    .forget(olderThan: settings.claimTime)
+            }
+        } catch {
+            throw LedgerError.wrapping(error, operation: "forget claims", path: path)
+        }
+    }
+
+    /// Fails when the database takes no writes: a transaction that changes nothing but a mark.
+    public func probe(now: UInt64) throws(LedgerError) {
+        do {
+            try database.write { db in
+                try db.cachedStatement(sql: "INSERT OR REPLACE INTO meta (name, value) VALUES ('probe', ?)")
+                    .execute(arguments: [EntryName.own(.prices, sequence: Int64(clamping: now))])
+            }
+        } catch {
+            throw LedgerError.wrapping(error, operation: "write", path: path)
+        }
     }
 
     /// Reports and audits of this ledger as of its last commit.
@@ -170,8 +239,8 @@ public final class LedgerStore: Sendable {
 
 /// Settings of a ledger.
 public struct LedgerSettings: Equatable, Sendable {
-    /// How long a request may stay unresolved after its first event came, in nanoseconds.
-    public var timeToLive: UInt64
+    /// How long a claimed idempotency key is kept, in nanoseconds.
+    public var claimTime: UInt64
     /// Rows between two kept checkpoints.
     public var checkpointRows: Int64
     /// Requests that one `expire` handles at most.
@@ -180,10 +249,10 @@ public struct LedgerSettings: Equatable, Sendable {
     public var lockTimeoutSeconds: Double
 
     public init(
-        timeToLive: UInt64 = 3_600_000_000_000, checkpointRows: Int64 = 1024, expiryBatch: Int = 4096,
+        claimTime: UInt64 = 86_400_000_000_000, checkpointRows: Int64 = 1024, expiryBatch: Int = 4096,
         lockTimeoutSeconds: Double = 5
     ) {
-        self.timeToLive = timeToLive
+        self.claimTime = claimTime
         self.checkpointRows = max(1, checkpointRows)
         self.expiryBatch = max(1, expiryBatch)
         self.lockTimeoutSeconds = lockTimeoutSeconds
@@ -201,6 +270,8 @@ extension LedgerError {
         switch error {
         case let error as LedgerError: error
         case let error as PriceListError: .prices(error.description)
+        case is AmountOverflow: .amount(operation: operation, path: path)
+        case let error as DamagedColumn: .damaged(path: path, sequence: 0, reason: error.description)
         default: .storage(operation: operation, path: path, reason: String(describing: error))
         }
     }

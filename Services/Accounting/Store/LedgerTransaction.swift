@@ -30,8 +30,8 @@ struct LedgerTransaction {
     }
 
     private struct Balance {
-        var debits: Int64 = 0
-        var credits: Int64 = 0
+        var debits: Int128 = 0
+        var credits: Int128 = 0
     }
 
     init(
@@ -46,7 +46,9 @@ struct LedgerTransaction {
         self.now = Int64(clamping: now)
         let last = try Row.fetchOne(
             db.cachedStatement(sql: "SELECT sequence, hash FROM event ORDER BY sequence DESC LIMIT 1"))
-        chain = last.map { Chain(sequence: $0[0], hash: $0[1]) } ?? Chain(publicKey: key.publicKey)
+        chain =
+            try last.map { Chain(sequence: try $0.checked(at: 0), hash: try $0.checked(at: 1)) }
+            ?? Chain(publicKey: key.publicKey)
         chainAtStart = chain.sequence
         if cache.sequence != chain.sequence { cache.clear() }
         self.cache = cache
@@ -64,25 +66,75 @@ struct LedgerTransaction {
 
     mutating func apply(_ batch: ProducerBatch, between: () -> Void) throws {
         guard !batch.batch.events.isEmpty else { return }
+        if let reason = batch.violation {
+            result.refused.append(RefusedBatch(producer: batch.producer, reason: reason))
+            return
+        }
         try noteNumbers(of: batch)
         for event in batch.batch.events {
-            try apply(event)
+            if let reason = try apply(event) { result.offenders[batch.producer] = reason }
             between()
         }
     }
 
-    private mutating func apply(_ event: LedgerEvent) throws {
+    /// - Returns: why the event was refused, where it was.
+    private mutating func apply(_ event: LedgerEvent) throws -> ConflictReason? {
         let key = EntryName.key(requestID: event.requestID, tenant: event.tenant)
         let name = EntryName.event(event, key: key)
         let body = EventBody.encode(event)
+        let known = try load(key)
+        if let known {
+            let refusal = known.state.refusal(of: event)
+            let isReturn = known.state.status == .expired && (event.kind == .settle || event.kind == .void)
+            if refusal != nil || isReturn, try isKnown(name) {
+                try applyKnown(event, key: key, name: name, body: body)
+                return nil
+            }
+            if let refusal {
+                try refuse(event, because: refusal, known, name: name, body: body)
+                return refusal
+            }
+            if isReturn { try reopen(known) }
+        }
         guard let sequence = try insert(EntryKind(event.kind), name: name, body: body) else {
-            return try applyKnown(event, key: key, name: name, body: body)
+            try applyKnown(event, key: key, name: name, body: body)
+            return nil
         }
         result.recorded += 1
-        let request = try open(key, event: event, sequence: sequence)
+        let request = open(known, key, event: event, sequence: sequence)
         let list = try priceList(request.state.prices)
         let reason = try request.state.apply(event, sequence: sequence, prices: list)
         if let reason { try note(reason, sequence: sequence, request: request.state) }
+        try post(request, sequence: sequence)
+        return nil
+    }
+
+    private func isKnown(_ name: Data) throws -> Bool {
+        try Int64.fetchOne(
+            db.cachedStatement(sql: "SELECT sequence FROM event WHERE name = ?"), arguments: [name]) != nil
+    }
+
+    /// Keeps an event that its producer may not state of this request.
+    private mutating func refuse(
+        _ event: LedgerEvent, because reason: ConflictReason, _ request: OpenRequest, name: Data, body: Data
+    ) throws {
+        let kept = RefusedBody.encode(reason, event: body)
+        let name = EntryName.refused(event: name, bodyHash: Data(SHA256.hash(data: kept)))
+        guard let sequence = try insert(.refused, name: name, body: kept) else {
+            result.duplicates += 1
+            return
+        }
+        result.recorded += 1
+        try note(reason, sequence: sequence, request: request.state)
+    }
+
+    /// The ingest of an expired request is there after all: what it says of the end counts.
+    private mutating func reopen(_ request: OpenRequest) throws {
+        let key = request.state.key
+        guard let sequence = try insert(.reopened, name: EntryName.reopened(key: key), body: key) else { return }
+        result.recorded += 1
+        request.state.reopen()
+        touch(request)
         try post(request, sequence: sequence)
     }
 
@@ -90,7 +142,7 @@ struct LedgerTransaction {
     private mutating func applyKnown(_ event: LedgerEvent, key: Data, name: Data, body: Data) throws {
         let known = try Data.fetchOne(
             db.cachedStatement(sql: "SELECT body FROM event WHERE name = ?"), arguments: [name])
-        guard known != body else {
+        guard let known, !EventBody.isSame(known, body) else {
             result.duplicates += 1
             return
         }
@@ -100,16 +152,27 @@ struct LedgerTransaction {
             return
         }
         result.recorded += 1
-        let request = try open(key, event: event, sequence: sequence)
+        let request = open(try load(key), key, event: event, sequence: sequence)
         try note(.otherBody, sequence: sequence, request: request.state)
     }
 
-    mutating func expire(openedBefore limit: Int64) throws {
-        let keys = try Data.fetchAll(
+    /// Owners of requests that nobody has resolved; nil for those of which no ingest has spoken.
+    func openOwners() throws -> [UInt64?] {
+        try Row.fetchAll(db.cachedStatement(sql: "SELECT DISTINCT owner FROM request WHERE state = 0"))
+            .map { try $0.optional("owner", Int64.self).map(UInt64.init(bitPattern:)) }
+    }
+
+    /// Expires the open requests of an ingest, or those without one that `includes` picks by their rows.
+    mutating func expire(owner: UInt64?, includes: (Int64) -> Bool = { _ in true }) throws {
+        let room = settings.expiryBatch - result.recorded
+        guard room > 0 else { return }
+        let rows = try Row.fetchAll(
             db.cachedStatement(
-                sql: "SELECT key FROM request WHERE state = 0 AND opened_at < ? ORDER BY opened_at, id LIMIT ?"),
-            arguments: [limit, settings.expiryBatch])
-        for key in keys {
+                sql: "SELECT id, key FROM request WHERE state = 0 AND owner IS ? ORDER BY id LIMIT ?"),
+            arguments: [owner.map { Int64(bitPattern: $0) }, owner == nil ? -1 : room])
+        for row in rows where result.recorded < settings.expiryBatch {
+            guard includes(try row.checked("id")) else { continue }
+            let key: Data = try row.checked("key")
             guard let request = try load(key),
                 let sequence = try insert(.expired, name: EntryName.expired(key: key), body: key)
             else { continue }
@@ -118,6 +181,13 @@ struct LedgerTransaction {
             touch(request)
             try post(request, sequence: sequence)
         }
+    }
+
+    /// Rows of open requests of which no ingest has spoken.
+    func openWithoutOwner() throws -> Set<Int64> {
+        Set(
+            try Int64.fetchAll(
+                db.cachedStatement(sql: "SELECT id FROM request WHERE state = 0 AND owner IS NULL")))
     }
 
     // MARK: Rows
@@ -159,9 +229,9 @@ struct LedgerTransaction {
                 values.add(posting.amount)
             }
             let debit = AccountKey(tenant: request.state.tenant, account: posting.debit)
-            balances[debit, default: Balance()].debits += posting.amount
+            balances[debit, default: Balance()].debits += Int128(posting.amount)
             let credit = AccountKey(tenant: request.state.tenant, account: posting.credit)
-            balances[credit, default: Balance()].credits += posting.amount
+            balances[credit, default: Balance()].credits += Int128(posting.amount)
         }
         request.position = position
     }
@@ -174,9 +244,10 @@ struct LedgerTransaction {
         let last = try Row.fetchOne(
             db, sql: "SELECT sequence, body FROM event WHERE kind = ? ORDER BY sequence DESC LIMIT 1",
             arguments: [EntryKind.prices.rawValue])
-        if let last, last[1] as Data == body {
-            prices = PriceBook(row: last[0], list: list)
-            return last[0]
+        if let last, try last.checked(at: 1, Data.self) == body {
+            let row: Int64 = try last.checked(at: 0)
+            prices = PriceBook(row: row, list: list)
+            return row
         }
         let name = EntryName.own(.prices, sequence: chain.sequence + 1)
         guard let row = try insert(.prices, name: name, body: body) else {
@@ -198,23 +269,26 @@ struct LedgerTransaction {
         return list
     }
 
+    /// Brings the contiguous number of a producer up to date. A batch beyond it counts, but is not acknowledged before
+    /// what is missing has come, or its spool was taken over without it.
     private mutating func noteNumbers(of batch: ProducerBatch) throws {
-        let (count, overflow) = batch.batch.first.addingReportingOverflow(UInt64(batch.batch.events.count - 1))
-        let last = overflow ? UInt64.max : count
-        let through =
+        guard let numbers = batch.numbers else { return }
+        let before =
             try producers[batch.producer]
             ?? Int64.fetchOne(
                 db.cachedStatement(sql: "SELECT through FROM producer WHERE epoch = ?"),
                 arguments: [Int64(bitPattern: batch.producer)]
             ).map(UInt64.init(bitPattern:)) ?? 0
-        if batch.batch.first > through, batch.batch.first - through > 1 {
-            let gap = RecordGap(producer: batch.producer, numbers: (through + 1)...(batch.batch.first - 1))
+        var row = NumberRow(through: before, ahead: cache.ahead[batch.producer] ?? [])
+        for missing in row.take(numbers, isAll: batch.isOrphan) {
+            let gap = RecordGap(producer: batch.producer, numbers: missing)
             result.gaps.append(gap)
             _ = try insert(
                 .gap, name: EntryName.own(.gap, sequence: chain.sequence + 1), body: GapBody.encode(gap))
         }
-        producers[batch.producer] = max(through, last)
-        result.acknowledged[batch.producer] = max(last, result.acknowledged[batch.producer] ?? 0)
+        cache.ahead[batch.producer] = row.ahead.isEmpty ? nil : row.ahead
+        producers[batch.producer] = row.through
+        result.acknowledged[batch.producer] = row.through
     }
 
     // MARK: Projections
@@ -227,9 +301,12 @@ struct LedgerTransaction {
         return request
     }
 
-    private mutating func open(_ key: Data, event: LedgerEvent, sequence: Int64) throws -> OpenRequest {
+    /// The request as it is known, or a new one.
+    private mutating func open(
+        _ known: OpenRequest?, _ key: Data, event: LedgerEvent, sequence: Int64
+    ) -> OpenRequest {
         let request: OpenRequest
-        if let known = try load(key) {
+        if let known {
             request = known
         } else {
             request = OpenRequest(
@@ -257,13 +334,8 @@ struct LedgerTransaction {
             }
         }
         for (key, change) in balances {
-            try db.cachedStatement(
-                sql: """
-                    INSERT INTO balance (tenant, account, debits, credits) VALUES (?, ?, ?, ?)
-                    ON CONFLICT (tenant, account)
-                    DO UPDATE SET debits = debits + excluded.debits, credits = credits + excluded.credits
-                    """
-            ).execute(arguments: [key.tenant, key.account.rawValue, change.debits, change.credits])
+            try BalanceRow.add(
+                db, tenant: key.tenant, account: key.account, debits: change.debits, credits: change.credits)
         }
         for (producer, through) in producers {
             try db.cachedStatement(

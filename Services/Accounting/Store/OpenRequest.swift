@@ -35,6 +35,8 @@ struct RequestCache {
     private var young: [Data: OpenRequest] = [:]
     private var old: [Data: OpenRequest] = [:]
     private let capacity: Int
+    /// Numbers of producers beyond the first that is missing, which are on disk.
+    var ahead: [UInt64: [ClosedRange<UInt64>]] = [:]
     /// Rows of the log when the last transaction ended: if there are more now, another process wrote.
     var sequence: Int64 = -1
 
@@ -55,6 +57,8 @@ struct RequestCache {
     /// The transaction under way is over.
     mutating func turn(sequence: Int64) {
         self.sequence = sequence
+        // Forgetting only delays an acknowledgement: the producer sends again.
+        if ahead.count > 1024 { ahead = [:] }
         guard young.count >= capacity else { return }
         old = young
         young = [:]
@@ -64,6 +68,7 @@ struct RequestCache {
     mutating func clear() {
         young = [:]
         old = [:]
+        ahead = [:]
         sequence = -1
     }
 }

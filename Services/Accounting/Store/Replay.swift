@@ -20,8 +20,8 @@ struct Replay {
     }
 
     struct Balance: Equatable {
-        var debits: Int64 = 0
-        var credits: Int64 = 0
+        var debits: Int128 = 0
+        var credits: Int128 = 0
     }
 
     struct Request {
@@ -74,6 +74,10 @@ struct Replay {
                 "records \(gap.numbers.lowerBound)…\(gap.numbers.upperBound) of producer \(gap.producer) never came")
         case .conflict:
             takeConflict(entry, into: &result)
+        case .refused:
+            takeRefused(entry, into: &result)
+        case .reopened:
+            return takeReturn(entry, into: &result)
         }
         return []
     }
@@ -123,6 +127,35 @@ struct Replay {
             .otherBody, entry, request.state, "\(event.kind) of request \(event.requestID) of \"\(event.tenant)\"")
     }
 
+    private mutating func takeRefused(_ entry: LogEntry, into result: inout AuditResult) {
+        guard let (reason, event, body) = RefusedBody.decode(entry.body) else {
+            return result.note(.violation, .event, entry.sequence, "its content cannot be read")
+        }
+        let key = EntryName.key(requestID: event.requestID, tenant: event.tenant)
+        let kept = RefusedBody.encode(reason, event: body)
+        let name = EntryName.refused(
+            event: EntryName.event(event, key: key), bodyHash: Data(SHA256.hash(data: kept)))
+        check(name == entry.name, entry, &result)
+        guard let request = requests[key] else {
+            return result.note(.violation, .event, entry.sequence, "it refuses an event of a request that is not there")
+        }
+        note(reason, entry, request.state, "\(event.kind) of request \(event.requestID) of \"\(event.tenant)\"")
+    }
+
+    private mutating func takeReturn(_ entry: LogEntry, into result: inout AuditResult) -> [Posting] {
+        check(EntryName.reopened(key: entry.body) == entry.name, entry, &result)
+        guard var request = requests[entry.body], request.state.status == .expired else {
+            result.note(.violation, .event, entry.sequence, "it opens a request again that has not expired")
+            return []
+        }
+        request.state.reopen()
+        result.note(
+            .notice, .exactlyOnce, entry.sequence,
+            "request \(request.state.requestID) of \"\(request.state.tenant)\" had expired; its ingest came back with its end"
+        )
+        return post(&request)
+    }
+
     private func open(_ key: Data, _ event: LedgerEvent, _ entry: LogEntry) -> Request? {
         if let request = requests[key] { return request }
         guard let prices else { return nil }
@@ -137,8 +170,10 @@ struct Replay {
         request.position = position
         tenant = request.state.tenant
         for posting in postings {
-            balances[AccountKey(tenant: tenant, account: posting.debit), default: Balance()].debits &+= posting.amount
-            balances[AccountKey(tenant: tenant, account: posting.credit), default: Balance()].credits &+= posting.amount
+            balances[AccountKey(tenant: tenant, account: posting.debit), default: Balance()].debits &+= Int128(
+                posting.amount)
+            balances[AccountKey(tenant: tenant, account: posting.credit), default: Balance()].credits &+= Int128(
+                posting.amount)
         }
         requests[request.state.key] = request
         return postings
@@ -150,6 +185,9 @@ struct Replay {
             case .otherBody: "\(what) came again with another content; the first counts"
             case .secondEnd: "\(what) came after the request had ended (\(request.status)); the first end counts"
             case .lateEnd: "\(what) came after the request had expired; it bills nothing"
+            case .foreignRequest: "\(what) came from an ingest that did not open the request; it does not count"
+            case .beyondReserved: "\(what) states more tokens than were reserved; it does not count"
+            case .tooManyAttempts: "\(what) is one more than a request may have; it does not count"
             }
         conflicts[entry.sequence] = Conflict(request: request.id, reason: reason, text: text)
     }

@@ -23,25 +23,25 @@ public struct ReportRow: Equatable, Sendable {
     /// Of the attempts, those that only the station above could state.
     public var lostAttempts: Int64 = 0
     /// Tokens of prompts: of settled and void requests, or, by worker, of attempts.
-    public var promptTokens: Int64 = 0
+    public var promptTokens: Int128 = 0
     /// Of the prompts' tokens, those from the prefix cache.
-    public var cachedTokens: Int64 = 0
+    public var cachedTokens: Int128 = 0
     /// Made by engines.
-    public var producedTokens: Int64 = 0
+    public var producedTokens: Int128 = 0
     /// Taken by clients' sockets. Nil by worker, as several may have made one answer; so are the next four.
-    public var deliveredTokens: Int64?
-    public var billedTokens: Int64?
+    public var deliveredTokens: Int128?
+    public var billedTokens: Int128?
     /// Made and not delivered, of requests that have ended.
-    public var wastedTokens: Int64?
+    public var wastedTokens: Int128?
     public var amount: Money?
     /// The worst case of unresolved requests.
     public var held: Money?
     /// Made after the cancel had come.
-    public var tokensAfterCancel: Int64 = 0
+    public var tokensAfterCancel: Int128 = 0
     /// Energy of attempts that was measured; nil when none was.
-    public var measuredMicrojoules: Int64?
+    public var measuredMicrojoules: Int128?
     /// Energy of attempts that a model gave; nil when none was.
-    public var modelledMicrojoules: Int64?
+    public var modelledMicrojoules: Int128?
     /// Attempts whose energy is not known.
     public var attemptsWithoutEnergy: Int64 = 0
 
@@ -62,6 +62,8 @@ public struct Report: Equatable, Sendable {
 public struct RequestSummary: Equatable, Sendable {
     public var requestID: RequestID
     public var tenant: String
+    /// What its client calls it; empty where it has no name.
+    public var label: String
     public var model: String
     public var status: RequestStatus
     /// Why it ended, by the event that ended it; nil while nobody has resolved it, and when it expired.
@@ -100,9 +102,9 @@ public struct AccountTotal: Equatable, Sendable {
     /// Empty in a trial balance, which sums over tenants.
     public var tenant: String
     public var account: Account
-    public var debits: Int64
-    public var credits: Int64
+    public var debits: Int128
+    public var credits: Int128
 
     /// Debits less credits.
-    public var balance: Int64 { debits &- credits }
+    public var balance: Int128 { debits &- credits }
 }

@@ -4,57 +4,68 @@ import GRDB
 import Wire
 
 /// The sums of reports, in SQL over the projections.
-enum ReportQuery {
+struct ReportQuery {
+    let db: Database
+    /// Nanoseconds since 1970.
+    let since: Int64
+    /// Only this tenant's requests; nil for all.
+    let tenant: String?
+
     private static let attemptSums = """
         count(*) AS attempts, count(*) FILTER (WHERE a.witness <> 1) AS lost,
-        ifnull(sum(a.after_cancel), 0) AS after_cancel,
-        sum(a.microjoules) FILTER (WHERE a.energy_source = 1) AS measured,
-        sum(a.microjoules) FILTER (WHERE a.energy_source = 2) AS modelled,
+        \(WideColumn.sum("a.after_cancel", as: "after_cancel")),
+        \(WideColumn.sum("a.microjoules", as: "measured", filter: "a.energy_source = 1")),
+        \(WideColumn.sum("a.microjoules", as: "modelled", filter: "a.energy_source = 2")),
         count(*) FILTER (WHERE a.microjoules IS NULL) AS unknown
         """
 
+    private static let chosen = "r.opened_at >= :since AND (:tenant IS NULL OR r.tenant = :tenant)"
+
+    private var arguments: StatementArguments { ["since": since, "tenant": tenant] }
+
     /// By a column of `request`, given as SQL over its alias `r`.
-    static func requests(_ db: Database, by column: String, since: Int64) throws -> [ReportRow] {
+    func requests(by column: String) throws -> [ReportRow] {
         var rows: [String: ReportRow] = [:]
         let sums = try Row.fetchAll(
             db,
             sql: """
                 SELECT \(column) AS name, count(*) AS requests, count(*) FILTER (WHERE state = 0) AS reserved,
                     count(*) FILTER (WHERE state = 1) AS settled, count(*) FILTER (WHERE state = 2) AS void,
-                    count(*) FILTER (WHERE state = 3) AS expired, sum(prompt) AS prompt, sum(cached) AS cached,
-                    sum(produced) AS produced, sum(delivered) AS delivered, sum(billed) AS billed,
-                    sum(wasted) AS wasted, sum(amount) AS amount,
-                    ifnull(sum(reserved) FILTER (WHERE state = 0), 0) AS held
-                FROM request r WHERE opened_at >= ? GROUP BY name
+                    count(*) FILTER (WHERE state = 3) AS expired, \(WideColumn.sum("prompt", as: "prompt")),
+                    \(WideColumn.sum("cached", as: "cached")), \(WideColumn.sum("produced", as: "produced")),
+                    \(WideColumn.sum("delivered", as: "delivered")), \(WideColumn.sum("billed", as: "billed")),
+                    \(WideColumn.sum("wasted", as: "wasted")), \(WideColumn.sum("amount", as: "amount")),
+                    \(WideColumn.sum("r.reserved", as: "held", filter: "state = 0"))
+                FROM request r WHERE \(Self.chosen) GROUP BY name
                 """,
-            arguments: [since])
+            arguments: arguments)
         for sum in sums {
             var row = ReportRow()
-            row.name = sum["name"]
-            fillCounts(&row, from: sum)
-            row.promptTokens = sum["prompt"]
-            row.cachedTokens = sum["cached"]
-            row.producedTokens = sum["produced"]
-            row.deliveredTokens = sum["delivered"]
-            row.billedTokens = sum["billed"]
-            row.wastedTokens = sum["wasted"]
-            row.amount = Money(nanodollars: sum["amount"])
-            row.held = Money(nanodollars: sum["held"])
+            row.name = try sum.checked("name")
+            try Self.fillCounts(&row, from: sum)
+            row.promptTokens = try WideColumn.sum(sum, "prompt") ?? 0
+            row.cachedTokens = try WideColumn.sum(sum, "cached") ?? 0
+            row.producedTokens = try WideColumn.sum(sum, "produced") ?? 0
+            row.deliveredTokens = try WideColumn.sum(sum, "delivered") ?? 0
+            row.billedTokens = try WideColumn.sum(sum, "billed") ?? 0
+            row.wastedTokens = try WideColumn.sum(sum, "wasted") ?? 0
+            row.amount = Money(nanodollars: try WideColumn.sum(sum, "amount") ?? 0)
+            row.held = Money(nanodollars: try WideColumn.sum(sum, "held") ?? 0)
             rows[row.name] = row
         }
         let attempts = try Row.fetchAll(
             db,
             sql: """
-                SELECT \(column) AS name, \(attemptSums)
+                SELECT \(column) AS name, \(Self.attemptSums)
                 FROM attempt a JOIN request r ON r.id = a.request
-                WHERE a.stands AND r.opened_at >= ? GROUP BY name
+                WHERE a.stands AND \(Self.chosen) GROUP BY name
                 """,
-            arguments: [since])
-        for sum in attempts { fillAttempts(&rows[sum["name"] as String, default: zero], from: sum) }
+            arguments: arguments)
+        for sum in attempts { try Self.fillAttempts(&rows[sum.checked("name"), default: Self.zero], from: sum) }
         return rows.values.sorted { $0.name < $1.name }
     }
 
-    static func workers(_ db: Database, since: Int64) throws -> [ReportRow] {
+    func workers() throws -> [ReportRow] {
         try Row.fetchAll(
             db,
             sql: """
@@ -63,19 +74,20 @@ enum ReportQuery {
                     count(DISTINCT r.id) FILTER (WHERE r.state = 1) AS settled,
                     count(DISTINCT r.id) FILTER (WHERE r.state = 2) AS void,
                     count(DISTINCT r.id) FILTER (WHERE r.state = 3) AS expired,
-                    sum(a.prompt) AS prompt, sum(a.cached) AS cached, sum(a.counted) AS produced, \(attemptSums)
+                    \(WideColumn.sum("a.prompt", as: "prompt")), \(WideColumn.sum("a.cached", as: "cached")),
+                    \(WideColumn.sum("a.counted", as: "produced")), \(Self.attemptSums)
                 FROM attempt a JOIN request r ON r.id = a.request
-                WHERE a.stands AND r.opened_at >= ? GROUP BY a.worker ORDER BY a.worker
+                WHERE a.stands AND \(Self.chosen) GROUP BY a.worker ORDER BY a.worker
                 """,
-            arguments: [since]
+            arguments: arguments
         ).map { sum in
             var row = ReportRow()
-            row.name = sum["name"]
-            fillCounts(&row, from: sum)
-            row.promptTokens = sum["prompt"]
-            row.cachedTokens = sum["cached"]
-            row.producedTokens = sum["produced"]
-            fillAttempts(&row, from: sum)
+            row.name = try sum.checked("name")
+            try Self.fillCounts(&row, from: sum)
+            row.promptTokens = try WideColumn.sum(sum, "prompt") ?? 0
+            row.cachedTokens = try WideColumn.sum(sum, "cached") ?? 0
+            row.producedTokens = try WideColumn.sum(sum, "produced") ?? 0
+            try Self.fillAttempts(&row, from: sum)
             return row
         }
     }
@@ -90,42 +102,64 @@ enum ReportQuery {
         return row
     }
 
-    static func summaries(_ db: Database, id: RequestID) throws -> [RequestSummary] {
+    private static let summary =
+        "SELECT request.*, event.body AS end_body FROM request LEFT JOIN event ON event.sequence = ended_by"
+
+    func summaries(id: RequestID) throws -> [RequestSummary] {
         let low = EntryName.key(requestID: id, tenant: "").prefix(16)
         return try Row.fetchAll(
             db,
             sql: """
-                SELECT request.*, event.body AS end_body FROM request LEFT JOIN event ON event.sequence = ended_by
-                WHERE key >= ? AND key < ? ORDER BY tenant
+                \(Self.summary)
+                WHERE key >= :low AND key < :high AND (:tenant IS NULL OR tenant = :tenant) ORDER BY tenant
                 """,
-            arguments: [Data(low), Data(low) + [0xff, 0xff, 0xff, 0xff]]
-        ).map { row in
-            let end: Data? = row["end_body"]
-            return RequestSummary(
-                requestID: id, tenant: row["tenant"], model: row["model"],
-                status: RequestStatus(rawValue: row["state"]) ?? .reserved,
-                outcome: end.flatMap(EventBody.decode)?.outcome, openedAt: row["opened_at"],
-                reserved: Money(nanodollars: row["reserved"]), amount: Money(nanodollars: row["amount"]),
-                promptTokens: row["prompt"], cachedTokens: row["cached"], producedTokens: row["produced"],
-                deliveredTokens: row["delivered"], billedTokens: row["billed"], wastedTokens: row["wasted"],
-                attempts: row["attempts"])
-        }
+            arguments: ["low": Data(low), "high": Data(low) + [0xff, 0xff, 0xff, 0xff], "tenant": tenant]
+        ).map(Self.summary(of:))
     }
 
-    private static func fillCounts(_ row: inout ReportRow, from sum: Row) {
-        row.requests = sum["requests"]
-        row.reserved = sum["reserved"]
-        row.settled = sum["settled"]
-        row.void = sum["void"]
-        row.expired = sum["expired"]
+    func summaries(label: String, limit: Int) throws -> [RequestSummary] {
+        try Row.fetchAll(
+            db,
+            sql: """
+                \(Self.summary)
+                WHERE label = :label AND label <> '' AND tenant = :tenant ORDER BY request.id DESC LIMIT :limit
+                """,
+            arguments: ["label": label, "tenant": tenant ?? "", "limit": limit]
+        ).map(Self.summary(of:))
     }
 
-    private static func fillAttempts(_ row: inout ReportRow, from sum: Row) {
-        row.attempts = sum["attempts"]
-        row.lostAttempts = sum["lost"]
-        row.tokensAfterCancel = sum["after_cancel"]
-        row.measuredMicrojoules = sum["measured"]
-        row.modelledMicrojoules = sum["modelled"]
-        row.attemptsWithoutEnergy = sum["unknown"]
+    private static func summary(of row: Row) throws -> RequestSummary {
+        let end: Data? = try row.optional("end_body", Data.self)
+        let status = UInt8(exactly: try row.checked("state", Int64.self)).flatMap(RequestStatus.init(rawValue:))
+        return RequestSummary(
+            requestID: RequestID(
+                high: UInt64(bitPattern: try row.checked("id_high", Int64.self)),
+                low: UInt64(bitPattern: try row.checked("id_low", Int64.self))),
+            tenant: try row.checked("tenant"), label: try row.optional("label", String.self) ?? "",
+            model: try row.checked("model"), status: status ?? .reserved,
+            outcome: end.flatMap(EventBody.decode)?.outcome, openedAt: try row.checked("opened_at"),
+            reserved: Money(nanodollars: Int128(try row.checked("reserved", Int64.self))),
+            amount: Money(nanodollars: Int128(try row.checked("amount", Int64.self))),
+            promptTokens: try row.checked("prompt"), cachedTokens: try row.checked("cached"),
+            producedTokens: try row.checked("produced"), deliveredTokens: try row.checked("delivered"),
+            billedTokens: try row.checked("billed"), wastedTokens: try row.checked("wasted"),
+            attempts: try row.checked("attempts"))
+    }
+
+    private static func fillCounts(_ row: inout ReportRow, from sum: Row) throws {
+        row.requests = try sum.checked("requests")
+        row.reserved = try sum.checked("reserved")
+        row.settled = try sum.checked("settled")
+        row.void = try sum.checked("void")
+        row.expired = try sum.checked("expired")
+    }
+
+    private static func fillAttempts(_ row: inout ReportRow, from sum: Row) throws {
+        row.attempts = try sum.checked("attempts")
+        row.lostAttempts = try sum.checked("lost")
+        row.tokensAfterCancel = try WideColumn.sum(sum, "after_cancel") ?? 0
+        row.measuredMicrojoules = try WideColumn.sum(sum, "measured")
+        row.modelledMicrojoules = try WideColumn.sum(sum, "modelled")
+        row.attemptsWithoutEnergy = try sum.checked("unknown")
     }
 }

@@ -16,8 +16,14 @@ public enum ConflictReason: UInt8, Sendable, CaseIterable {
     case otherBody = 1
     /// The request had ended already, by another event.
     case secondEnd = 2
-    /// The request had expired.
+    /// The request had expired. Of ledgers of version 1; since then such an end counts.
     case lateEnd = 3
+    /// Another ingest opened the request.
+    case foreignRequest = 4
+    /// It states more tokens than were reserved.
+    case beyondReserved = 5
+    /// There are too many records of attempts of this request already.
+    case tooManyAttempts = 6
 }
 
 /// What is on record of one attempt, by one witness.
@@ -90,6 +96,12 @@ struct RequestState: Equatable {
     let openedAt: Int64
     /// Row of the price list that holds for it.
     let prices: Int64
+    /// Boot epoch of the ingest that opened it; nil while no event of an ingest has come.
+    var owner: UInt64?
+    /// The most tokens that may be made by what was reserved; 0 where there is no such limit.
+    var maximumTokens: UInt32 = 0
+    /// What its client calls it.
+    var label = ""
     var model: String
     var status = RequestStatus.reserved
     /// Row of the event that ended it.
@@ -132,16 +144,42 @@ struct RequestState: Equatable {
         status == .reserved ? 0 : max(0, producedTokens - Int64(deliveredTokens))
     }
 
+    /// Why the event may not be stated of this request, whatever else it says; nil when it may.
+    ///
+    /// An ingest speaks of what it opened itself, and nobody of more tokens than were reserved.
+    func refusal(of event: LedgerEvent) -> ConflictReason? {
+        switch event.kind {
+        case .reserve:
+            guard owner == nil || owner == event.producer else { return .foreignRequest }
+        case .settle, .void:
+            guard owner == nil || owner == event.producer else { return .foreignRequest }
+            guard maximumTokens == 0 || event.deliveredTokens <= maximumTokens else { return .beyondReserved }
+        case .attempt, .lostAttempt:
+            guard maximumTokens == 0 || event.producedTokens <= maximumTokens else { return .beyondReserved }
+            guard attempts.count < Self.attemptLimit else { return .tooManyAttempts }
+        }
+        return nil
+    }
+
+    /// Records of attempts that one request may have: each new one is weighed against all others.
+    private static let attemptLimit = 256
+
     /// Takes one event in. The result says why it counts for nothing, where that is so.
     mutating func apply(
         _ event: LedgerEvent, sequence: Int64, prices: PriceList
     ) throws(AmountOverflow) -> ConflictReason? {
         switch event.kind {
+        case .reserve, .settle, .void: if owner == nil { owner = event.producer }
+        case .attempt, .lostAttempt: break
+        }
+        switch event.kind {
         case .reserve:
+            maximumTokens = max(maximumTokens, event.maximumTokens)
+            if label.isEmpty { label = event.label }
             let worst = try prices.price(of: event.model)
                 .cost(prompt: event.promptTokens, cached: 0, output: event.maximumTokens)
             // Two ingests may each have reserved a request that its client sent twice: one of them can settle.
-            reserved = max(reserved, worst.nanodollars)
+            reserved = max(reserved, try Self.column(worst))
         case .settle, .void:
             guard status == .reserved else { return status == .expired ? .lateEnd : .secondEnd }
             status = event.kind == .settle ? .settled : .void
@@ -151,13 +189,27 @@ struct RequestState: Equatable {
             cachedTokens = min(event.cachedTokens, event.promptTokens)
             deliveredTokens = event.deliveredTokens
             guard event.kind == .settle else { break }
-            amount = try prices.price(of: event.model)
-                .cost(prompt: promptTokens, cached: cachedTokens, output: deliveredTokens).nanodollars
+            amount = try Self.column(
+                prices.price(of: event.model)
+                    .cost(prompt: promptTokens, cached: cachedTokens, output: deliveredTokens))
         case .attempt, .lostAttempt:
             attempts.append(AttemptRecord(event, sequence: sequence))
             count()
         }
         return nil
+    }
+
+    /// One request's money as its column holds it: no price list lets it be more.
+    private static func column(_ money: Money) throws(AmountOverflow) -> Int64 {
+        guard let amount = Int64(exactly: money.nanodollars) else { throw AmountOverflow() }
+        return amount
+    }
+
+    /// The ingest of an expired request has come back: the request is open again, for its end.
+    mutating func reopen() {
+        guard status == .expired else { return }
+        status = .reserved
+        endedBy = nil
     }
 
     mutating func expire(sequence: Int64) {

@@ -11,7 +11,7 @@ enum RequestRow {
                 db.cachedStatement(sql: "SELECT * FROM request WHERE key = ?"), arguments: [key])
         else { return nil }
         var state = try decode(row, path: path)
-        if row["attempts"] as Int64 > 0 {
+        if try row.checked("attempts", Int64.self) > 0 {
             state.attempts = try Row.fetchAll(
                 db.cachedStatement(sql: "SELECT * FROM attempt WHERE request = ? ORDER BY event"),
                 arguments: [state.id]
@@ -21,20 +21,27 @@ enum RequestRow {
     }
 
     static func decode(_ row: Row, path: String) throws -> RequestState {
-        let id: Int64 = row["id"]
-        guard let status = RequestStatus(rawValue: row["state"]), let prompt = UInt32(exactly: row["prompt"] as Int64),
-            let cached = UInt32(exactly: row["cached"] as Int64),
-            let delivered = UInt32(exactly: row["delivered"] as Int64)
+        let id: Int64 = try row.checked("id")
+        guard let status = UInt8(exactly: try row.checked("state", Int64.self)).flatMap(RequestStatus.init(rawValue:)),
+            let prompt = UInt32(exactly: try row.checked("prompt", Int64.self)),
+            let cached = UInt32(exactly: try row.checked("cached", Int64.self)),
+            let delivered = UInt32(exactly: try row.checked("delivered", Int64.self)),
+            let maximum = UInt32(exactly: try row.optional("maximum", Int64.self) ?? 0)
         else { throw LedgerError.damaged(path: path, sequence: id, reason: "the request's projection is out of range") }
         var state = RequestState(
-            id: id, key: row["key"],
+            id: id, key: try row.checked("key"),
             requestID: RequestID(
-                high: UInt64(bitPattern: row["id_high"] as Int64), low: UInt64(bitPattern: row["id_low"] as Int64)),
-            tenant: row["tenant"], openedAt: row["opened_at"], prices: row["prices"], model: row["model"])
+                high: UInt64(bitPattern: try row.checked("id_high", Int64.self)),
+                low: UInt64(bitPattern: try row.checked("id_low", Int64.self))),
+            tenant: try row.checked("tenant"), openedAt: try row.checked("opened_at"),
+            prices: try row.checked("prices"), model: try row.checked("model"))
+        state.owner = try row.optional("owner", Int64.self).map(UInt64.init(bitPattern:))
+        state.maximumTokens = maximum
+        state.label = try row.optional("label", String.self) ?? ""
         state.status = status
-        state.endedBy = row["ended_by"]
-        state.reserved = row["reserved"]
-        state.amount = row["amount"]
+        state.endedBy = try row.optional("ended_by", Int64.self)
+        state.reserved = try row.checked("reserved")
+        state.amount = try row.checked("amount")
         state.promptTokens = prompt
         state.cachedTokens = cached
         state.deliveredTokens = delivered
@@ -44,27 +51,31 @@ enum RequestRow {
 
 enum AttemptRow {
     static func decode(_ row: Row, path: String) throws -> AttemptRecord {
-        let sequence: Int64 = row["event"]
-        guard let witness = AttemptRecord.Witness(rawValue: row["witness"]),
-            let outcome = FinishReason(rawValue: row["outcome"]),
-            let ingestAttempt = UInt16(exactly: row["ingest_attempt"] as Int64),
-            let tokenizerAttempt = UInt16(exactly: row["tokenizer_attempt"] as Int64),
-            let prompt = UInt32(exactly: row["prompt"] as Int64),
-            let cached = UInt32(exactly: row["cached"] as Int64),
-            let produced = UInt32(exactly: row["produced"] as Int64),
-            let counted = UInt32(exactly: row["counted"] as Int64),
-            let afterCancel = UInt32(exactly: row["after_cancel"] as Int64),
-            let source = UInt8(exactly: row["energy_source"] as Int64)
+        let sequence: Int64 = try row.checked("event")
+        guard
+            let witness = UInt8(exactly: try row.checked("witness", Int64.self)).flatMap(
+                AttemptRecord.Witness.init(rawValue:)),
+            let outcome = UInt8(exactly: try row.checked("outcome", Int64.self)).flatMap(FinishReason.init(rawValue:)),
+            let ingestAttempt = UInt16(exactly: try row.checked("ingest_attempt", Int64.self)),
+            let tokenizerAttempt = UInt16(exactly: try row.checked("tokenizer_attempt", Int64.self)),
+            let prompt = UInt32(exactly: try row.checked("prompt", Int64.self)),
+            let cached = UInt32(exactly: try row.checked("cached", Int64.self)),
+            let produced = UInt32(exactly: try row.checked("produced", Int64.self)),
+            let counted = UInt32(exactly: try row.checked("counted", Int64.self)),
+            let afterCancel = UInt32(exactly: try row.checked("after_cancel", Int64.self)),
+            let source = UInt8(exactly: try row.checked("energy_source", Int64.self))
         else {
             throw LedgerError.damaged(
                 path: path, sequence: sequence, reason: "the attempt's projection is out of range")
         }
         return AttemptRecord(
             sequence: sequence, ingestAttempt: ingestAttempt, tokenizerAttempt: tokenizerAttempt,
-            producer: UInt64(bitPattern: row["producer"] as Int64), witness: witness, promptTokens: prompt,
+            producer: UInt64(bitPattern: try row.checked("producer", Int64.self)), witness: witness,
+            promptTokens: prompt,
             cachedTokens: cached, producedTokens: produced, tokensAfterCancel: afterCancel,
-            microjoules: row["microjoules"], energySource: source, outcome: outcome, worker: row["worker"],
-            model: row["model"], counted: counted, stands: row["stands"])
+            microjoules: try row.optional("microjoules", Int64.self), energySource: source, outcome: outcome,
+            worker: try row.checked("worker"),
+            model: try row.checked("model"), counted: counted, stands: try row.checked("stands"))
     }
 }
 
@@ -80,15 +91,15 @@ struct RequestStatements {
             """
             INSERT INTO request (
                 model, state, ended_by, reserved, amount, prompt, cached, produced, delivered, billed, wasted,
-                attempts, id, key, id_high, id_low, tenant, opened_at, prices)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                attempts, owner, maximum, label, id, key, id_high, id_low, tenant, opened_at, prices)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """)
         update = try BoundStatement(
             db,
             """
             UPDATE request SET
                 model = ?, state = ?, ended_by = ?, reserved = ?, amount = ?, prompt = ?, cached = ?, produced = ?,
-                delivered = ?, billed = ?, wasted = ?, attempts = ?
+                delivered = ?, billed = ?, wasted = ?, attempts = ?, owner = ?, maximum = ?, label = ?
             WHERE id = ?
             """)
         attempt = try BoundStatement(
@@ -111,6 +122,9 @@ struct RequestStatements {
             values.add(state.billedTokens)
             values.add(state.wastedTokens)
             values.add(state.attempts.count)
+            values.add(state.owner.map { Int64(bitPattern: $0) })
+            values.add(state.maximumTokens)
+            values.add(state.label)
             values.add(state.id)
             guard !request.isStored else { return }
             values.add(state.key)
@@ -172,10 +186,10 @@ enum CheckpointRow {
             madeAt: Int64(bitPattern: madeAt), signature: Data(rest.dropFirst(32)))
     }
 
-    static func decode(_ row: Row) -> Checkpoint {
+    static func decode(_ row: Row) throws -> Checkpoint {
         Checkpoint(
-            number: row["number"], sequence: row["sequence"], hash: row["hash"], madeAt: row["made_at"],
-            signature: row["signature"])
+            number: try row.checked("number"), sequence: try row.checked("sequence"), hash: try row.checked("hash"),
+            madeAt: try row.checked("made_at"), signature: try row.checked("signature"))
     }
 }
 

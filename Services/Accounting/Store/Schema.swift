@@ -1,11 +1,15 @@
 import GRDB
+import Wire
 
 /// Tables of the SQLite ledger. `event` and `checkpoint` are the record; `posting` and `conflict` are derived rows
-/// that are only ever added; `request`, `attempt`, `balance` and `producer` are projections.
+/// that are only ever added; `request`, `attempt`, `balance` and `producer` are projections. `claim` stands beside the
+/// record: who has which idempotency key for how long.
 enum Schema {
-    static let version: Int64 = 1
+    static let version: Int64 = 2
+    /// The oldest version that is read, and brought up to this one when it is opened for writing.
+    static let oldest: Int64 = 1
 
-    static let statements = """
+    private static let record = """
         CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
         CREATE TABLE event (
             sequence INTEGER PRIMARY KEY, kind INTEGER NOT NULL, received INTEGER NOT NULL,
@@ -18,13 +22,9 @@ enum Schema {
             amount INTEGER NOT NULL CHECK (amount > 0)) STRICT;
         CREATE TABLE conflict (
             event INTEGER PRIMARY KEY, request INTEGER NOT NULL, reason INTEGER NOT NULL) STRICT;
-        CREATE TABLE request (
-            id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, id_high INTEGER NOT NULL, id_low INTEGER NOT NULL,
-            tenant TEXT NOT NULL, model TEXT NOT NULL, opened_at INTEGER NOT NULL, prices INTEGER NOT NULL,
-            state INTEGER NOT NULL, ended_by INTEGER, reserved INTEGER NOT NULL, amount INTEGER NOT NULL,
-            prompt INTEGER NOT NULL, cached INTEGER NOT NULL, produced INTEGER NOT NULL, delivered INTEGER NOT NULL,
-            billed INTEGER NOT NULL, wasted INTEGER NOT NULL, attempts INTEGER NOT NULL) STRICT;
-        CREATE INDEX request_open ON request (opened_at) WHERE state = 0;
+        """
+
+    private static let projections = """
         CREATE TABLE attempt (
             event INTEGER PRIMARY KEY, request INTEGER NOT NULL, ingest_attempt INTEGER NOT NULL,
             tokenizer_attempt INTEGER NOT NULL, producer INTEGER NOT NULL, witness INTEGER NOT NULL,
@@ -32,10 +32,41 @@ enum Schema {
             stands INTEGER NOT NULL, after_cancel INTEGER NOT NULL, microjoules INTEGER, energy_source INTEGER NOT NULL,
             outcome INTEGER NOT NULL, worker TEXT NOT NULL, model TEXT NOT NULL) STRICT;
         CREATE INDEX attempt_request ON attempt (request);
+        CREATE TABLE producer (epoch INTEGER PRIMARY KEY, through INTEGER NOT NULL) STRICT;
+        """
+
+    private static let requestColumns = """
+        id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, id_high INTEGER NOT NULL, id_low INTEGER NOT NULL,
+            tenant TEXT NOT NULL, model TEXT NOT NULL, opened_at INTEGER NOT NULL, prices INTEGER NOT NULL,
+            state INTEGER NOT NULL, ended_by INTEGER, reserved INTEGER NOT NULL, amount INTEGER NOT NULL,
+            prompt INTEGER NOT NULL, cached INTEGER NOT NULL, produced INTEGER NOT NULL, delivered INTEGER NOT NULL,
+            billed INTEGER NOT NULL, wasted INTEGER NOT NULL, attempts INTEGER NOT NULL
+        """
+
+    private static let changing1 = """
+        CREATE TABLE request (
+            \(requestColumns)) STRICT;
+        CREATE INDEX request_open ON request (opened_at) WHERE state = 0;
         CREATE TABLE balance (
             tenant TEXT NOT NULL, account INTEGER NOT NULL, debits INTEGER NOT NULL, credits INTEGER NOT NULL,
             PRIMARY KEY (tenant, account)) STRICT, WITHOUT ROWID;
-        CREATE TABLE producer (epoch INTEGER PRIMARY KEY, through INTEGER NOT NULL) STRICT;
+        """
+
+    private static let changing2 = """
+        CREATE TABLE request (
+            \(requestColumns),
+            owner INTEGER, maximum INTEGER NOT NULL, label TEXT NOT NULL) STRICT;
+        CREATE INDEX request_open ON request (owner) WHERE state = 0;
+        CREATE INDEX request_label ON request (tenant, label) WHERE label <> '';
+        CREATE TABLE balance (
+            tenant TEXT NOT NULL, account INTEGER NOT NULL, debits_high INTEGER NOT NULL, debits INTEGER NOT NULL,
+            credits_high INTEGER NOT NULL, credits INTEGER NOT NULL,
+            PRIMARY KEY (tenant, account)) STRICT, WITHOUT ROWID;
+        CREATE TABLE claim (
+            tenant TEXT NOT NULL, key TEXT NOT NULL, digest BLOB NOT NULL, id_high INTEGER NOT NULL,
+            id_low INTEGER NOT NULL, producer INTEGER NOT NULL, made_at INTEGER NOT NULL,
+            PRIMARY KEY (tenant, key)) STRICT, WITHOUT ROWID;
+        CREATE INDEX claim_age ON claim (made_at);
         """
 
     /// Rows of the record cannot be changed by a mistaken statement; a deliberate hand is what the chain is for.
@@ -46,9 +77,42 @@ enum Schema {
         """
     }
 
-    static func create(_ db: Database) throws {
-        try db.execute(sql: statements)
+    static func create(_ db: Database, version: Int64 = version) throws {
+        try db.execute(sql: record)
+        try db.execute(sql: version == 1 ? changing1 : changing2)
+        try db.execute(sql: projections)
         for trigger in guards { try db.execute(sql: trigger) }
+        try db.execute(sql: "PRAGMA user_version = \(version)")
+    }
+
+    /// Brings the tables of version 1 to version 2: projections are made anew, the record stays as it is.
+    static func migrate(_ db: Database) throws {
+        try db.execute(
+            sql: """
+                DROP INDEX request_open;
+                ALTER TABLE request RENAME TO request_before;
+                ALTER TABLE balance RENAME TO balance_before;
+                """)
+        try db.execute(sql: changing2)
+        try db.execute(
+            sql: """
+                INSERT INTO request SELECT *, NULL, 0, '' FROM request_before;
+                INSERT INTO balance SELECT tenant, account, 0, debits, 0, credits FROM balance_before;
+                DROP TABLE request_before;
+                DROP TABLE balance_before;
+                """)
+        let events = try Row.fetchCursor(
+            db, sql: "SELECT body FROM event WHERE kind BETWEEN ? AND ? ORDER BY sequence",
+            arguments: [EntryKind.reserve.rawValue, EntryKind.void.rawValue])
+        let update = try db.makeStatement(
+            sql: "UPDATE request SET owner = ifnull(owner, ?), maximum = max(maximum, ?) WHERE key = ?")
+        while let row = try events.next() {
+            // What cannot be read is for the audit to say.
+            guard let event = EventBody.decode(try row.checked(at: 0)) else { continue }
+            let key = EntryName.key(requestID: event.requestID, tenant: event.tenant)
+            let maximum = event.kind == .reserve ? Int64(event.maximumTokens) : 0
+            try update.execute(arguments: [Int64(bitPattern: event.producer), maximum, key])
+        }
         try db.execute(sql: "PRAGMA user_version = \(version)")
     }
 }

@@ -5,7 +5,7 @@ public import LedgerStore
 public enum LedgerView {
     /// A report's table, its sum in the last line.
     public static func table(_ report: Report) -> TextTable {
-        func cell(_ value: Int64?) -> String { value.map { "\($0)" } ?? "-" }
+        func cell(_ value: Int128?) -> String { value.map { "\($0)" } ?? "-" }
         func row(_ row: ReportRow, _ name: String) -> [String] {
             [
                 name, "\(row.requests)", "\(row.settled)", "\(row.void)", "\(row.expired)", "\(row.reserved)",
@@ -22,6 +22,19 @@ public enum LedgerView {
             rightAligned: Set(1...13))
     }
 
+    /// Single requests, a line each.
+    public static func table(_ requests: [RequestSummary]) -> TextTable {
+        TextTable(
+            ["request", "model", "state", "outcome", "prompt", "delivered", "billed", "USD"],
+            requests.map { request in
+                [
+                    "\(request.requestID)", request.model, "\(request.status)",
+                    request.outcome.map { "\($0)" } ?? "-", "\(request.promptTokens)", "\(request.deliveredTokens)",
+                    "\(request.billedTokens)", "\(request.amount)",
+                ]
+            }, rightAligned: Set(4...7))
+    }
+
     /// Energy is null where nobody knows it, never 0.
     private static func joules(_ row: ReportRow) -> String {
         var parts: [String] = []
@@ -33,7 +46,7 @@ public enum LedgerView {
     }
 
     /// Joules with three decimals, from micro-joules.
-    private static func text(_ microjoules: Int64) -> String {
+    private static func text(_ microjoules: Int128) -> String {
         let thousandths = microjoules / 1000
         let fraction = String(thousandths.magnitude % 1000)
         let sign = thousandths < 0 ? "-" : ""

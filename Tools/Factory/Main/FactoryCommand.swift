@@ -7,8 +7,8 @@ struct FactoryCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "factory", abstract: "Runs a token factory on this machine, and reads its books.",
         subcommands: [
-            Up.self, Down.self, Status.self, EndpointCommand.self, Health.self, ReportCommand.self, Audit.self,
-            Keygen.self, ExportTokenizer.self,
+            Up.self, Down.self, Status.self, EndpointCommand.self, Health.self, ReportCommand.self,
+            RequestsCommand.self, Audit.self, Keygen.self, ExportTokenizer.self,
         ])
 }
 

@@ -25,6 +25,20 @@ private func grouping(_ text: String) throws -> ReportGrouping {
     return grouping
 }
 
+struct RequestsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "requests", abstract: "A tenant's requests that its clients call so, the latest first.")
+
+    @OptionGroup var ledger: LedgerOptions
+    @Option(help: "Whose requests.") var tenant: String
+    @Option(help: "What the client called them: its X-Request-Id.") var label: String
+
+    func run() throws {
+        let found = try LedgerReader(path: ledger.path).requests(labelled: label, tenant: tenant)
+        say("\(LedgerView.table(found))")
+    }
+}
+
 struct Audit: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Proves the ledger from its database alone.", discussion: "Exit status 1 if anything is wrong in it.")
