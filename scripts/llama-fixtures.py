@@ -86,7 +86,7 @@ class Refused(Exception):
     pass
 
 
-def render(source, messages, bos, eos, add_generation_prompt):
+def render(source, messages, bos, eos, add_generation_prompt, **arguments):
     """As transformers' apply_chat_template does it."""
 
     def raise_exception(message):
@@ -97,8 +97,42 @@ def render(source, messages, bos, eos, add_generation_prompt):
     )
     environment.globals["raise_exception"] = raise_exception
     return environment.from_string(source).render(
-        messages=messages, bos_token=bos, eos_token=eos, add_generation_prompt=add_generation_prompt
+        messages=messages, bos_token=bos, eos_token=eos, add_generation_prompt=add_generation_prompt, **arguments
     )
+
+
+CONTINUE = "CONTINUE_FINAL_MESSAGE_TAG "
+
+
+def continued(source, messages, *arguments, **variables):
+    """As transformers' continue_final_message does it: a tag behind the last content shows where to cut."""
+    last = dict(messages[-1])
+    if isinstance(last["content"], str):
+        last["content"] += CONTINUE
+    else:
+        last["content"] = last["content"][:-1] + [{"type": "text", "text": last["content"][-1]["text"] + CONTINUE}]
+    text = render(source, messages[:-1] + [last], *arguments, **variables)
+    place = text.rindex(CONTINUE.strip())
+    return text[:place] if text[place : place + len(CONTINUE)] == CONTINUE else text[:place].rstrip()
+
+
+def requests(model, spec):
+    result = []
+    for case in spec["requests"]:
+        seen = []
+        for message in json.loads(case["messages"]):
+            content = message.get("content")
+            if content is None:
+                content = ""
+            if isinstance(content, list) and not case.get("typed"):
+                content = "\n".join(part["text"] for part in content)
+            seen.append({**message, "content": content})
+        run = continued if case.get("continuesFinalMessage") else render
+        prompt = case.get("addGenerationPrompt", True) and not case.get("continuesFinalMessage")
+        text = run(case.get("source", model.template), seen, model.bos, model.eos, prompt,
+                   **json.loads(case.get("arguments", "{}")))
+        result.append({**case, "text": text})
+    return result
 
 
 def chat_ids(model, messages, add_generation_prompt):
@@ -183,6 +217,7 @@ def main():
                 "generator": f"Jinja2 {jinja2.__version__}, tokenizers {tokenizers.__version__}",
                 "chats": chats(model, spec),
                 "templates": templates(model, spec),
+                "requests": requests(model, spec),
             },
             ensure_ascii=True,
         )

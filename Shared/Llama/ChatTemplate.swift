@@ -12,6 +12,22 @@ public struct ChatMessage: Equatable, Sendable {
     }
 }
 
+/// How a chat is rendered.
+public struct ChatOptions: Equatable, Sendable {
+    /// A JSON object whose members the template sees as variables; empty for none.
+    public var arguments: String
+    /// The text ends with the content of the last message, which stays open; there is no generation prompt then.
+    public var continuesFinalMessage: Bool
+    /// Whether to end with the beginning of the assistant's answer.
+    public var addsGenerationPrompt: Bool
+
+    public init(arguments: String = "", continuesFinalMessage: Bool = false, addsGenerationPrompt: Bool = true) {
+        self.arguments = arguments
+        self.continuesFinalMessage = continuesFinalMessage
+        self.addsGenerationPrompt = addsGenerationPrompt
+    }
+}
+
 /// A piece of a rendered chat.
 public struct ChatSegment: Equatable, Sendable {
     /// Who wrote it.
@@ -51,6 +67,7 @@ public final class ChatTemplate: @unchecked Sendable {
         }
         guard let compiled = unsafe compiled else { throw .invalid(reason: reason) }
         unsafe pointer = unsafe compiled
+        for token in vocabulary.markup.controlTexts { unsafe tf_chat_template_guard(pointer, token, token.count) }
     }
 
     deinit {
@@ -65,16 +82,7 @@ public final class ChatTemplate: @unchecked Sendable {
     public func render(
         _ messages: [ChatMessage], addGenerationPrompt: Bool = true, now: Int64
     ) throws(ChatTemplateError) -> [ChatSegment] {
-        var text: [UInt8] = []
-        var lengths: [tf_chat_message] = []
-        lengths.reserveCapacity(messages.count)
-        for message in messages {
-            text += message.role.utf8
-            text += message.content.utf8
-            lengths.append(
-                tf_chat_message(role_count: message.role.utf8.count, content_count: message.content.utf8.count))
-        }
-
+        let (text, lengths) = Self.flat(messages)
         var segments: [ChatSegment] = []
         var reason = ""
         let code = unsafe withUnsafeMutablePointer(to: &segments) { segments in
@@ -84,6 +92,73 @@ public final class ChatTemplate: @unchecked Sendable {
                     UnsafeMutableRawPointer(segments), error, capacity)
             }
         }
+        return try Self.outcome(code, segments, reason)
+    }
+
+    /// Renders a chat as its sender asks.
+    ///
+    /// - Parameter now: the time, in seconds since 1970, for templates that show the date.
+    public func render(
+        _ messages: [ChatMessage], options: ChatOptions, now: Int64
+    ) throws(ChatTemplateError) -> [ChatSegment] {
+        if options == ChatOptions() { return try render(messages, now: now) }
+        let (text, lengths) = Self.flat(messages)
+        return try render(text, lengths, options, now: now)
+    }
+
+    /// Renders message objects as they are; nothing of them becomes a control token.
+    ///
+    /// - Parameter json: an array of objects with a role; content is a text, a list of parts of type text, or null.
+    public func render(
+        json: String, options: ChatOptions = ChatOptions(), now: Int64
+    ) throws(ChatTemplateError) -> [ChatSegment] {
+        try render(Array(json.utf8), nil, options, now: now)
+    }
+
+    /// - Parameter lengths: nil: `text` is JSON.
+    private func render(
+        _ text: [UInt8], _ lengths: [tf_chat_message]?, _ options: ChatOptions, now: Int64
+    ) throws(ChatTemplateError) -> [ChatSegment] {
+        let arguments = Array(options.arguments.utf8)
+        var segments: [ChatSegment] = []
+        var reason = ""
+        let code = unsafe withUnsafeMutablePointer(to: &segments) { segments in
+            unsafe withReason(&reason) { error, capacity in
+                unsafe text.withUnsafeBufferPointer { text in
+                    unsafe arguments.withUnsafeBufferPointer { arguments in
+                        unsafe (lengths ?? []).withUnsafeBufferPointer { messages in
+                            var request = unsafe tf_chat_request(
+                                text: text.baseAddress, text_count: text.count,
+                                messages: lengths == nil ? nil : messages.baseAddress, message_count: messages.count,
+                                arguments: arguments.baseAddress, arguments_count: arguments.count,
+                                add_generation_prompt: options.addsGenerationPrompt && !options.continuesFinalMessage,
+                                continues_final_message: options.continuesFinalMessage, now: now)
+                            return unsafe tf_chat_template_render_request(
+                                pointer, &request, appendSegment, UnsafeMutableRawPointer(segments), error, capacity)
+                        }
+                    }
+                }
+            }
+        }
+        return try Self.outcome(code, segments, reason)
+    }
+
+    private static func flat(_ messages: [ChatMessage]) -> (text: [UInt8], lengths: [tf_chat_message]) {
+        var text: [UInt8] = []
+        var lengths: [tf_chat_message] = []
+        lengths.reserveCapacity(messages.count)
+        for message in messages {
+            text += message.role.utf8
+            text += message.content.utf8
+            lengths.append(
+                tf_chat_message(role_count: message.role.utf8.count, content_count: message.content.utf8.count))
+        }
+        return (text, lengths)
+    }
+
+    private static func outcome(
+        _ code: Int32, _ segments: [ChatSegment], _ reason: String
+    ) throws(ChatTemplateError) -> [ChatSegment] {
         switch Int(code) {
         case TF_CHAT_OK: return segments
         case TF_CHAT_REFUSED: throw .refused(reason: reason)

@@ -27,6 +27,9 @@ struct MarkupTokens: Sendable {
         byFirstByte[Int(text[position])].first { text[position...].starts(with: $0.text) }
     }
 
+    /// Of all control tokens.
+    var controlTexts: [[UInt8]] { byFirstByte.joined().filter(\.isControl).map(\.text) }
+
     private static func looksLikeControl(_ text: [UInt8]) -> Bool {
         text.count > 2 && text.first == UInt8(ascii: "<") && text.last == UInt8(ascii: ">")
     }

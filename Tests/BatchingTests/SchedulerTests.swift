@@ -19,10 +19,10 @@ import Testing
 
         /// - Returns: the tokens of each sequence in the step; nil if there was nothing to do.
         @discardableResult
-        mutating func step() throws -> [Int32: Int]? {
+        mutating func step(now: UInt64 = 0) throws -> [Int32: Int]? {
             var result = StepResult()
             var counts: [Int32: Int] = [:]
-            guard scheduler.plan(into: &plan.value) else {
+            guard scheduler.plan(into: &plan.value, now: now) else {
                 takeRows()
                 return nil
             }
@@ -205,6 +205,56 @@ import Testing
         try bench.runAll()
         #expect(bench.end(4) == .length)
         #expect(bench.rows[4]?.first?.details?.cachedTokens == 0)
+    }
+
+    @Test("Past its deadline a request ends, waiting or between steps, and costs no step more")
+    func deadlines() throws {
+        let settings = SchedulerSettings(
+            tokenBudget: 16, contextCells: 64, maximumSequences: 2, vocabularySize: 100)
+        var bench = Bench(settings)
+        var running = Self.request(1, Self.prompt(6), most: 30)
+        running.deadline = 100
+        var waiting = Self.request(2, Self.prompt(6), most: 30)
+        waiting.deadline = 50
+        bench.scheduler.admit(running)
+        try bench.step(now: 10)
+        try bench.step(now: 20)
+        bench.scheduler.admit(waiting)
+        bench.scheduler.admit(Self.request(3, Self.prompt(6), most: 4))
+        try bench.step(now: 50)
+        #expect(bench.end(2) == .failed(.deadlineExceeded))
+        #expect(bench.rows[2]?.last?.details?.usage.prefilled == 0)
+        #expect(bench.end(1) == nil)
+        let made = bench.tokens(1).count
+        try bench.step(now: 100)
+        #expect(bench.end(1) == .failed(.deadlineExceeded))
+        #expect(bench.tokens(1).count == made)
+        #expect(bench.rows[1]?.last?.details?.usage.produced == UInt32(made))
+        while try bench.step(now: 1000) != nil {}
+        #expect(bench.end(3) == .length)
+        #expect(bench.scheduler.isIdle)
+    }
+
+    @Test("Of one tenant's requests that wait the lower priority goes first; no other tenant's turn changes")
+    func priorities() throws {
+        var bench = Bench(
+            SchedulerSettings(
+                tokenBudget: 16, contextCells: 64, maximumSequences: 1, maximumRunning: 1, vocabularySize: 100))
+        bench.scheduler.admit(Self.request(1, Self.prompt(6), most: 3))
+        try bench.step()
+        let asked: [(id: UInt64, tenant: String, priority: Int32)] = [
+            (2, "a", 5), (3, "b", 9), (4, "a", 5), (5, "b", -1), (6, "a", -2), (7, "c", 0), (8, "a", 5),
+        ]
+        for (id, tenant, priority) in asked {
+            var request = Self.request(id, Self.prompt(6, from: UInt32(id)), most: 2)
+            (request.tenant, request.priority) = (tenant, priority)
+            bench.scheduler.admit(request)
+        }
+        var order: [UInt64] = []
+        while try bench.step() != nil {
+            for id in bench.rows.keys.sorted() where bench.end(id) != nil && !order.contains(id) { order.append(id) }
+        }
+        #expect(order == [1, 6, 5, 2, 3, 4, 7, 8])
     }
 
     @Test("Handing back ends all, running and waiting")

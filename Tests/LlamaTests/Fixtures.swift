@@ -14,6 +14,23 @@ enum Fixtures {
     struct Chats: Decodable {
         var chats: [Chat]
         var templates: [Template]
+        var requests: [Request]
+    }
+
+    /// A chat as a sender may ask for it.
+    struct Request: Decodable, Sendable, CustomTestStringConvertible {
+        var name: String
+        /// nil: the model's own.
+        var source: String?
+        /// A JSON array.
+        var messages: String
+        /// The same as role and content, where that says all.
+        var pairs: [[String]]?
+        var arguments: String?
+        var continuesFinalMessage: Bool?
+        var addGenerationPrompt: Bool?
+        var text: String
+        var testDescription: String { name }
     }
 
     struct Chat: Decodable, Sendable, CustomTestStringConvertible {

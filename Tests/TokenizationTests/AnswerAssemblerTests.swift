@@ -27,6 +27,47 @@ struct AnswerAssemblerTests {
         #expect(String(decoding: text, as: UTF8.self) == "aba")
     }
 
+    @Test func aStopTokenEndsTheAnswerAndGivesNoText() throws {
+        let table = TokenTable(pieces: ["Hel", "lo", " wor", "STOP"].map { Array($0.utf8) })
+        let answer = AnswerAssembler(stops: ["world"], stopTokens: [3, 900], minimumTokens: 2)
+        let tokens: [UInt32] = [0, 3, 1, 2, 3, 0]
+        var whole = answer
+        var text: [UInt8] = []
+        let progress = try whole.push(tokens.span, table: table, into: &text)
+        #expect(progress.tokensTaken == 5 && progress.isStopped == true)
+        // What a stop string could have begun with was held back.
+        #expect(String(decoding: text, as: UTF8.self) == "HelSTOPlo ")
+        whole.finish(into: &text)
+        #expect(String(decoding: text, as: UTF8.self) == "HelSTOPlo wor")
+        #expect(whole.tokenCount == 5)
+        // Elsewhere it goes on the same from any token, and knows that it is over.
+        for cut in 1...5 {
+            let (before, after) = (Array(tokens.prefix(cut)), Array(tokens.dropFirst(cut)))
+            var first = answer
+            var delivered: [UInt8] = []
+            _ = try first.push(before.span, table: table, into: &delivered)
+            var second = try AnswerAssembler(
+                stops: ["world"], stopTokens: [3, 900], minimumTokens: 2, resuming: before,
+                deliveredBytes: UInt64(delivered.count), table: table)
+            #expect(second.isStopped == (cut == 5))
+            _ = try second.push(after.span, table: table, into: &delivered)
+            second.finish(into: &delivered)
+            #expect(delivered == text)
+            #expect(second.tokenCount == 5)
+        }
+    }
+
+    @Test func aRowKeepsToWhatWasAsked() {
+        func admits(_ tokens: [UInt32], cached: UInt32 = 0, remaining: Int = 2) -> Bool {
+            RowBounds(vocabularySize: 10, given: 6, remaining: remaining).admit(tokens.span, cachedTokens: cached)
+        }
+        #expect(admits([9, 0], cached: 6))
+        #expect(!admits([9, 10]))
+        #expect(!admits([1, 2, 3]))
+        #expect(!admits([], cached: 7))
+        #expect(!admits([1], remaining: -1))
+    }
+
     @Test func unknownTokenIsAnError() {
         let table = TokenTable(pieces: [[0x61]])
         var answer = AnswerAssembler()

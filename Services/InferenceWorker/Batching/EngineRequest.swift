@@ -62,19 +62,32 @@ public struct EngineRequest: Equatable, Sendable {
     public var generatedCount: Int
     public var sampling: SamplingSettings
     public var limits: TokenLimits
+    /// nil: none.
+    public var rules: TokenRules?
+    /// Whose it is.
+    public var tenant: String
+    /// Among a tenant's own requests that wait the lower ones go first.
+    public var priority: Int32
+    /// When nobody wants it any more, on the clock of `Scheduler.plan(into:now:)`; nil: never.
+    public var deadline: UInt64?
     /// 64-bit FNV-1a over the little-endian bytes of the original prompt's ids.
     public let promptDigest: UInt64
 
     /// - Parameter generatedCount: at most `tokens.count`; more counts as that.
     public init(
         id: UInt64, tokens: [UInt32], generatedCount: Int = 0, sampling: SamplingSettings = SamplingSettings(),
-        limits: TokenLimits
+        limits: TokenLimits, rules: TokenRules? = nil, tenant: String = "", priority: Int32 = 0,
+        deadline: UInt64? = nil
     ) {
         self.id = id
         self.tokens = tokens
         self.generatedCount = max(0, min(generatedCount, tokens.count))
         self.sampling = sampling
         self.limits = limits
+        self.rules = rules
+        self.tenant = tenant
+        self.priority = priority
+        self.deadline = deadline
         promptDigest = Self.digest(tokens.prefix(tokens.count - self.generatedCount))
     }
 

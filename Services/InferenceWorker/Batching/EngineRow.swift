@@ -1,6 +1,6 @@
 /// Why a request ended.
 public enum GenerationEnd: Equatable, Sendable {
-    /// The model chose an end-of-generation token; the row carries it.
+    /// The model chose an end-of-generation token, or one that the request stops at; the row carries it.
     case endOfGeneration
     /// The limit is reached, or the context is full.
     case length
@@ -17,6 +17,8 @@ public enum RequestFailure: Error, Equatable, Sendable {
     case promptTooLong(tokens: Int, contextLength: Int)
     case unknownToken(UInt32)
     case engine(EngineError)
+    /// Its time was over before it was complete.
+    case deadlineExceeded
 }
 
 /// One request's part of a step, or its end. Small, since most rows are a token and nothing else.

@@ -1,7 +1,7 @@
 /// Chooses tokens from logits, as a function of the logits, the settings, the tokens so far, the seed and the index
 /// alone: never of earlier calls or of other requests.
 ///
-/// In this order: end-of-generation tokens are masked while the minimum is not reached; penalties; then, for
+/// In this order: biases are added; what ends the answer is masked while the minimum is not reached; penalties; then, for
 /// temperature 0, the best token, the lowest id among equals; else softmax at the temperature, min-p, top-k and top-p,
 /// each on what the one before left, and a draw by inverting the cumulative distribution in the order of the ids.
 /// Penalties are those of vLLM: repetition looks at prompt and answer, presence and frequency at the answer. Tokens
@@ -45,10 +45,14 @@ public struct Sampler: Sendable {
     ) -> SampledToken? {
         let sampling = request.sampling
         let isGreedy = !(sampling.temperature >= Self.lowestTemperature)
-        if isGreedy, !sampling.hasPenalties, !request.masksEndOfGeneration { return greedy(row) }
+        if isGreedy, !sampling.hasPenalties, !request.masksEndOfGeneration, request.rules?.biases.isEmpty ?? true {
+            return greedy(row)
+        }
         load(row)
+        if let rules = request.rules { add(rules.biases) }
         if request.masksEndOfGeneration {
             for id in endOfGeneration { setLogit(id, -.infinity) }
+            for id in request.rules?.stops ?? [] where id < vocabularySize { setLogit(id, -.infinity) }
         }
         if request.sampling.hasPenalties {
             penalize(request.sampling, history: history, promptCount: request.promptCount)
@@ -108,6 +112,10 @@ public struct Sampler: Sendable {
 
     private mutating func setLogit(_ id: UInt32, _ value: Float) {
         logits[Int(id) / Lanes.scalarCount][Int(id) % Lanes.scalarCount] = value
+    }
+
+    private mutating func add(_ biases: [TokenBias]) {
+        for bias in biases where bias.token < vocabularySize { setLogit(bias.token, logit(bias.token) + bias.bias) }
     }
 
     private mutating func penalize(_ sampling: SamplingSettings, history: Span<UInt32>, promptCount: Int) {

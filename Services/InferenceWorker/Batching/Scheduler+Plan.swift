@@ -1,11 +1,13 @@
 extension Scheduler {
     /// Plans one step.
     ///
-    /// - Parameter now: the caller's time, which the rows of requests that begin with this step carry.
+    /// - Parameter now: the caller's time, which the rows of requests that begin with this step carry, and by which
+    ///   requests past their deadline end.
     /// - Returns: false if there is nothing to do; then the plan is empty and no step follows.
     public mutating func plan(into plan: inout StepPlan, now: UInt64 = 0) -> Bool {
         precondition(planned.isEmpty, "the step before is not complete")
         plan.clear()
+        endOverdue(now: now)
         planDecodes(into: &plan)
         startWaiting(now: now)
         if planned.count < running.count { planPrompts(into: &plan) }

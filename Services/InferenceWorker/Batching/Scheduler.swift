@@ -21,7 +21,7 @@ public struct Scheduler: Sendable {
     var retained = RetentionOrder()
     /// Slots that hold something, by how their tokens begin.
     var prefixes: PrefixIndex
-    /// The oldest first.
+    /// The one whose turn is next first.
     var waiting: [WaitingWork] = []
     var pool: CellPool
     /// For the start of the next step.
@@ -35,6 +35,8 @@ public struct Scheduler: Sendable {
     var load = SchedulerLoad()
     /// Whether some of `running` run no more.
     var hasEnded = false
+    /// No request that is held has an earlier deadline.
+    private var nextDeadline = UInt64.max
     private var arrivals: UInt64 = 0
     private var rows: [EngineRow] = []
 
@@ -66,7 +68,43 @@ public struct Scheduler: Sendable {
         if let end = endBeforeStart(of: request) {
             appendEnd(end, of: work, generated: request.generatedCount)
         } else {
-            waiting.append(WaitingWork(work: work, tokens: request.tokens))
+            nextDeadline = min(nextDeadline, work.deadline)
+            wait(WaitingWork(work: work, tokens: request.tokens))
+        }
+    }
+
+    /// Puts the newest request where its turn is: it changes turns with its tenant's own of lesser priority, so that no
+    /// other tenant's turn changes. One that has begun keeps its turn.
+    private mutating func wait(_ entry: WaitingWork) {
+        waiting.append(entry)
+        var place = waiting.count - 1
+        for index in waiting.indices.dropLast().reversed() where waiting[index].work.tenant == entry.work.tenant {
+            guard waiting[index].work.priority > entry.work.priority, !waiting[index].work.hasBegun else { break }
+            let turn = waiting[index].work.arrival
+            waiting[index].work.arrival = waiting[place].work.arrival
+            waiting[place].work.arrival = turn
+            waiting.swapAt(index, place)
+            place = index
+        }
+    }
+
+    /// Ends what nobody waits for any more.
+    mutating func endOverdue(now: UInt64) {
+        guard now >= nextDeadline else { return }
+        nextDeadline = .max
+        for index in waiting.indices.reversed() {
+            if now >= waiting[index].work.deadline {
+                endWaiting(at: index, EarlyEnd.overdue.end)
+            } else {
+                nextDeadline = min(nextDeadline, waiting[index].work.deadline)
+            }
+        }
+        for slot in running.reversed() {
+            if now >= slots[slot].work.deadline {
+                endRunning(slot, .overdue)
+            } else {
+                nextDeadline = min(nextDeadline, slots[slot].work.deadline)
+            }
         }
     }
 

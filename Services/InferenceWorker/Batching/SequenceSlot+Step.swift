@@ -21,7 +21,8 @@ extension SequenceSlot {
         plan.samples.append(
             SampleRequest(
                 entry: plan.tokens.count - 1, index: UInt32(clamping: index), promptDigest: work.promptDigest,
-                sampling: work.sampling, masksEndOfGeneration: index < work.limits.minimumTokens,
+                sampling: work.sampling, rules: work.rules,
+                masksEndOfGeneration: index < work.limits.minimumTokens,
                 history: historyStart..<plan.history.count, promptCount: work.promptCount))
     }
 
@@ -46,6 +47,8 @@ extension SequenceSlot {
         tokens.append(sample.token)
         var end: GenerationEnd?
         if sample.isEndOfGeneration && !work.limits.ignoresEndOfGeneration {
+            end = .endOfGeneration
+        } else if let rules = work.rules, index >= work.limits.minimumTokens, rules.stops.contains(sample.token) {
             end = .endOfGeneration
         } else if index + 1 >= work.limits.maximumTokens || tokens.count >= contextLength {
             end = .length

@@ -11,8 +11,14 @@ struct Work: Sendable {
     var ending: EarlyEnd?
     var hasRow = false
     let sampling: SamplingSettings
-    /// Order of admission; a preempted request keeps it.
-    let arrival: UInt64
+    let rules: TokenRules?
+    let tenant: String
+    let priority: Int32
+    /// `UInt64.max`: never.
+    let deadline: UInt64
+    /// Its turn: the order of admission, but that a tenant's requests have changed turns by priority. A preempted
+    /// request keeps it.
+    var arrival: UInt64
     var cachedTokens = 0
     var begunAt: UInt64 = 0
     var hasBegun = false
@@ -23,6 +29,10 @@ struct Work: Sendable {
         promptCount = request.promptCount
         limits = request.limits
         sampling = request.sampling
+        rules = request.rules
+        tenant = request.tenant
+        priority = request.priority
+        deadline = request.deadline ?? .max
         self.arrival = arrival
     }
 }
@@ -31,11 +41,13 @@ struct Work: Sendable {
 enum EarlyEnd: Sendable {
     case cancelled
     case handedBack
+    case overdue
 
     var end: GenerationEnd {
         switch self {
         case .cancelled: .cancelled
         case .handedBack: .handedBack
+        case .overdue: .failed(.deadlineExceeded)
         }
     }
 }

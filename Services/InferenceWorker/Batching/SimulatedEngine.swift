@@ -1,6 +1,7 @@
 /// An accelerator that is not there: each step takes the time and energy that a model says, and makes tokens that are
 /// a function of the original prompt and their index alone, so that neither the batch, nor the worker, nor a resume
-/// changes an answer.
+/// changes an answer. A bias of -100 keeps a token out of it, and of 100 makes it of that token alone; there are no logits
+/// that lesser ones could shift.
 public struct SimulatedEngine: Engine {
     /// When an answer ends of its own accord.
     public enum AnswerLength: Equatable, Sendable {
@@ -100,6 +101,9 @@ public struct SimulatedEngine: Engine {
     }
 
     private func token(for sample: SampleRequest) -> SampledToken {
+        if let forced = sample.rules?.biases.first(where: { $0.bias >= 100 && $0.token < options.vocabularySize }) {
+            return SampledToken(token: forced.token, isEndOfGeneration: isEndOfGeneration(forced.token))
+        }
         if !sample.masksEndOfGeneration, let end = options.endOfGeneration.first,
             case .varied(let mean) = options.answerLength,
             UInt64(sample.index) >= Self.length(of: sample.promptDigest, mean: mean)
@@ -108,8 +112,18 @@ public struct SimulatedEngine: Engine {
         }
         let choice = CounterRandom.bits(seed: sample.promptDigest, counter: UInt64(sample.index))
         let place = choice.multipliedFullWidth(by: UInt64(options.tokenTable.count)).high
-        let token = options.tokenTable[Int(place)]
+        var token = options.tokenTable[Int(place)]
+        if let rules = sample.rules { token = self.token(from: Int(place), by: rules, for: sample) ?? token }
         return SampledToken(token: token, isEndOfGeneration: isEndOfGeneration(token))
+    }
+
+    /// The first token of the table from `place` on that may be made; nil if none may.
+    private func token(from place: Int, by rules: TokenRules, for sample: SampleRequest) -> UInt32? {
+        let table = options.tokenTable
+        return (0..<table.count).lazy.map { table[(place + $0) % table.count] }.first { token in
+            !(sample.masksEndOfGeneration && rules.stops.contains(token))
+                && !rules.biases.contains { $0.token == token && $0.bias <= -100 }
+        }
     }
 
     private static func length(of digest: UInt64, mean: Int) -> UInt64 {

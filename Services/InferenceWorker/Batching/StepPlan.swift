@@ -32,7 +32,9 @@ public struct SampleRequest: Equatable, Sendable {
     /// Digest of the original prompt.
     public var promptDigest: UInt64
     public var sampling: SamplingSettings
-    /// No end-of-generation token may be chosen yet.
+    /// nil: none.
+    public var rules: TokenRules?
+    /// Neither an end-of-generation token nor one that the request stops at may be chosen yet.
     public var masksEndOfGeneration: Bool
     /// Where in `StepPlan.history` the request's tokens stand; empty when no penalty needs them.
     public var history: Range<Int>
@@ -40,13 +42,14 @@ public struct SampleRequest: Equatable, Sendable {
     public var promptCount: Int
 
     public init(
-        entry: Int, index: UInt32, promptDigest: UInt64, sampling: SamplingSettings,
+        entry: Int, index: UInt32, promptDigest: UInt64, sampling: SamplingSettings, rules: TokenRules? = nil,
         masksEndOfGeneration: Bool = false, history: Range<Int> = 0..<0, promptCount: Int = 0
     ) {
         self.entry = entry
         self.index = index
         self.promptDigest = promptDigest
         self.sampling = sampling
+        self.rules = rules
         self.masksEndOfGeneration = masksEndOfGeneration
         self.history = history
         self.promptCount = promptCount

@@ -128,7 +128,7 @@ public actor WorkerLoop: DiallingStation {
         requests[work] = request
         counters.requests += 1
         counters.promptTokens += UInt64(request.promptTokens)
-        engine.admit(EngineRequest(id: work, generate))
+        engine.admit(EngineRequest(id: work, generate, receivedAt: now))
     }
 
     private func cancel(_ work: UInt64) {

@@ -112,13 +112,20 @@ final class WorkerRequest: RowSource {
 }
 
 extension EngineRequest {
-    init(id: UInt64, _ generate: Generate) {
+    /// - Parameter receivedAt: on the monotonic clock, from which the time that is left counts.
+    init(id: UInt64, _ generate: Generate, receivedAt: UInt64) {
+        let (deadline, isNever) = receivedAt.addingReportingOverflow(generate.options.timeLeft)
         self.init(
             id: id, tokens: generate.tokens, generatedCount: Int(generate.generatedCount),
             sampling: SamplingSettings(generate.sampling),
             limits: TokenLimits(
                 maximumTokens: Int(generate.limits.maximumTokens), minimumTokens: Int(generate.limits.minimumTokens),
-                ignoresEndOfGeneration: generate.limits.ignoreEndOfSequence))
+                ignoresEndOfGeneration: generate.limits.ignoreEndOfSequence),
+            rules: TokenRules(
+                stops: generate.options.stopTokens,
+                biases: generate.options.logitBias.map { TokenBias(token: $0.token, bias: $0.bias) }),
+            tenant: generate.tenant, priority: generate.options.priority,
+            deadline: generate.options.timeLeft == 0 || isNever ? nil : deadline)
     }
 }
 
@@ -144,6 +151,7 @@ extension GenerationEnd {
             case .emptyPrompt, .unknownToken: (.failed, .invalidRequest)
             case .promptTooLong: (.failed, .promptTooLong)
             case .engine: (.failed, .engineFailed)
+            case .deadlineExceeded: (.failed, .deadlineExceeded)
             }
         }
     }

@@ -31,6 +31,8 @@ final class AnswerStream: RowSource {
     let options: GenerationOptions
     let wantsHops: Bool
     let deliveredBytes: UInt64
+    /// When nobody wants the answer any more, on our monotonic clock; `UInt64.max`: never.
+    let deadline: UInt64
 
     var state: State
     var prompt: [UInt32] = []
@@ -67,10 +69,14 @@ final class AnswerStream: RowSource {
         options = encode.body.options
         wantsHops = encode.body.wantsHops
         deliveredBytes = encode.deliveredBytes
+        let (deadline, isNever) = receivedAt.addingReportingOverflow(encode.body.options.timeLeft)
+        self.deadline = encode.body.options.timeLeft == 0 || isNever ? .max : deadline
         generated = encode.generated
         sentTokens = encode.generated.count
         state = .encoding(nil)
-        answer = AnswerAssembler(stops: encode.body.stops, minimumTokens: Int(encode.body.limits.minimumTokens))
+        answer = AnswerAssembler(
+            stops: encode.body.stops, stopTokens: encode.body.options.stopTokens,
+            minimumTokens: Int(encode.body.limits.minimumTokens))
         stamps.downReceived = receivedAt
     }
 

@@ -16,4 +16,8 @@ struct TokenizerCounters: Sendable {
     var digestMismatches: UInt64 = 0
     /// Rows whose position was not the next one.
     var misplacedRows: UInt64 = 0
+    /// Rows with what was not asked for: ids outside the vocabulary, too many tokens, more cached than given.
+    var unboundedRows: UInt64 = 0
+    /// Requests whose time was over.
+    var overdue: UInt64 = 0
 }

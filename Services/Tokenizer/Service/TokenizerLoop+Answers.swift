@@ -64,6 +64,15 @@ extension TokenizerLoop {
         cancelBelow(key)
     }
 
+    /// Ends a stream whose time is over.
+    func failOverdue(_ key: UInt64, _ stream: AnswerStream) {
+        counters.overdue += 1
+        if case .encoding(let ticket?) = stream.state { pool.cancel(ticket) }
+        fail(key, stream, .deadlineExceeded, Self.overdue)
+    }
+
+    static let overdue = "The request's time is over before its answer was complete."
+
     private func conclude(_ stream: AnswerStream, _ end: AnswerEnd) {
         streamByUpperWork[stream.work] = nil
         stream.end(end)

@@ -25,6 +25,8 @@ extension TokenizerLoop {
         mirror.count("lost_attempts", counters.lostAttempts, help: "Attempts of workers that were lost.")
         mirror.count("digest_mismatches", counters.digestMismatches, help: "Answers to another prompt; refused.")
         mirror.count("misplaced_rows", counters.misplacedRows, help: "Rows whose position was not the next.")
+        mirror.count("unbounded_rows", counters.unboundedRows, help: "Rows with what was not asked for.")
+        mirror.count("overdue", counters.overdue, help: "Requests whose time was over.")
         mirror.count("ledger_events_lost", ledger.counters.lost, help: "Events that the spool did not take.")
         mirror.line(
             "ingest_link", ingests.side.counters, badFrames: ingests.counters.badFrames,

@@ -13,8 +13,23 @@ extension TokenizerLoop {
         mirrorMetrics(now)
         workers.tick(now)
         ingests.tick(now)
+        endOverdue(now)
         dialling.refresh(now: now, ingests, reactor: reactor) { [weak self] name, addresses in
             self?.assumeIsolated { $0.ingests.resolved(name, to: addresses) }
+        }
+    }
+
+    /// Ends what nobody waits for any more, wherever it is.
+    private func endOverdue(_ now: UInt64) {
+        guard now >= nextDeadline else { return }
+        nextDeadline = .max
+        for key in streams.keys {
+            guard let stream = streams[key], !stream.isAnswered else { continue }
+            if now >= stream.deadline {
+                failOverdue(key, stream)
+            } else {
+                nextDeadline = min(nextDeadline, stream.deadline)
+            }
         }
     }
 

@@ -11,6 +11,11 @@ import Wire
 extension TokenizerLoop {
     func dispatch(_ key: UInt64, to session: SessionRef, handle: UInt32) {
         guard let stream = streams[key] else { return }
+        let now = MonotonicClock.now()
+        guard now < stream.deadline else {
+            workers.dispatcher.notSent(handle, in: session)
+            return failOverdue(key, stream)
+        }
         generateFrame.handle = handle
         generateFrame.requestID = stream.requestID
         generateFrame.ingestAttempt = stream.ingestAttempt
@@ -19,6 +24,7 @@ extension TokenizerLoop {
         generateFrame.sampling = stream.sampling
         generateFrame.limits = stream.limits
         generateFrame.options = stream.options
+        generateFrame.options.timeLeft = stream.deadline == .max ? 0 : stream.deadline - now
         generateFrame.wantsHops = stream.wantsHops
         generateFrame.tenant = stream.tenant
         generateFrame.model = stream.model
@@ -105,16 +111,34 @@ extension TokenizerLoop {
             // Its lease stands until here: with the session it is lost, and the request goes to another worker.
             return workers.dispatcher.violated(by: session.peer)
         }
+        let bounds = RowBounds(
+            vocabularySize: table.count, given: stream.prompt.count + stream.generated.count,
+            remaining: stream.remaining)
+        guard bounds.admit(tokens.span, cachedTokens: row.cachedTokens) else {
+            counters.unboundedRows += 1
+            log.error(
+                "tokenizer: a worker sent what was not asked for",
+                metadata: [
+                    "request": "\(stream.requestID)", "tokens": "\(tokens.count)", "remaining": "\(bounds.remaining)",
+                    "cached": "\(row.cachedTokens)", "given": "\(bounds.given)",
+                ])
+            return workers.dispatcher.violated(by: session.peer)
+        }
         if row.finish != .none { workers.dispatcher.finished(row.handle, in: session) }
         guard row.finish != .failed else {
-            return fail(key, stream, row.status == .ok ? .engineFailed : row.status, Self.text(of: row.status))
+            return fail(
+                key, stream, row.status == .ok ? .engineFailed : row.status, text(of: row.status, stream, from: session)
+            )
         }
         deliver(row, tokens, hops, &cursor, stream, key: key, from: session, now: now)
     }
 
-    private static func text(of status: Status) -> String {
+    private func text(of status: Status, _ stream: AnswerStream, from session: SessionRef) -> String {
         switch status {
-        case .promptTooLong: "The prompt does not fit the model's context."
+        case .promptTooLong:
+            Self.overflow(
+                context: Int(workerPeers[session.peer]?.contextLength ?? 0), tokens: stream.prompt.count)
+        case .deadlineExceeded: Self.overdue
         case .busy: "The worker is full."
         case .invalidRequest: "The prompt is empty, or has a token that the model does not know."
         default: "The engine failed."

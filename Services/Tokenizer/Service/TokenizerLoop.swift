@@ -50,6 +50,8 @@ public actor TokenizerLoop: DiallingStation {
     private var isDrained = false
     /// That of the worker which joined last: what requests are held against while none is there.
     var lastContextLength = 0
+    /// No stream that is to be answered has an earlier deadline.
+    var nextDeadline = UInt64.max
 
     /// - Parameters:
     ///   - station: reactor, context, epoch and what else every station has.
@@ -164,9 +166,14 @@ public actor TokenizerLoop: DiallingStation {
         stream.stamps.downBegun = MonotonicClock.now()
         let key = streams.insert(stream)
         streamByUpperWork[work] = key
+        nextDeadline = min(nextDeadline, stream.deadline)
         guard stream.model == configuration.modelName else {
             return fail(key, stream, .unknownModel, "The model \(encode.body.model) is not served here.")
         }
+        let template = encode.body.template
+        let options = ChatOptions(
+            arguments: template.arguments, continuesFinalMessage: template.continuesFinalMessage,
+            addsGenerationPrompt: !template.omitsGenerationPrompt)
         let prompt: Prompt
         switch encode.body.form {
         case .chat:
@@ -176,11 +183,10 @@ public actor TokenizerLoop: DiallingStation {
             prompt = .chat(
                 stride(from: 0, to: encode.body.strings.count, by: 2).map {
                     ChatMessage(role: encode.body.strings[$0], content: encode.body.strings[$0 + 1])
-                })
+                }, options)
         case .text: prompt = .text(encode.body.strings.first ?? "")
         case .tokens: prompt = .tokens(encode.body.tokens)
-        case .messages:
-            return fail(key, stream, .invalidRequest, "Messages with more than role and content are not served here.")
+        case .messages: prompt = .messages(encode.body.strings.first ?? "", options)
         }
         if let result = pool.encodeAtOnce(prompt, upTo: affordableBytes) {
             if encode.body.form != .tokens { affordableBytes -= prompt.byteCount }
@@ -200,11 +206,17 @@ public actor TokenizerLoop: DiallingStation {
             fail(key, stream, error.isTheRequestsFault ? .invalidRequest : .engineFailed, error.description)
         case .success(let prompt):
             counters.promptTokens += UInt64(prompt.count)
+            if let bias = stream.options.logitBias.first(where: { $0.token >= table.count }) {
+                return fail(
+                    key, stream, .invalidRequest,
+                    "logit_bias has the token id \(bias.token), but the model's vocabulary has \(table.count) tokens.")
+            }
             if let reason = fit(stream, prompt) { return fail(key, stream, .promptTooLong, reason) }
             do throws(AnswerError) {
                 if !stream.generated.isEmpty {
                     stream.answer = try AnswerAssembler(
-                        stops: stream.stops, minimumTokens: Int(stream.limits.minimumTokens),
+                        stops: stream.stops, stopTokens: stream.options.stopTokens,
+                        minimumTokens: Int(stream.limits.minimumTokens),
                         resuming: stream.generated, deliveredBytes: stream.deliveredBytes, table: table)
                 }
             } catch {
@@ -215,26 +227,29 @@ public actor TokenizerLoop: DiallingStation {
         }
     }
 
-    /// Keeps the prompt and bounds the answer by the context; the reason when they do not fit.
+    /// Keeps the prompt and bounds the answer by what the context has left; the reason when not even the prompt fits.
     private func fit(_ stream: AnswerStream, _ prompt: [UInt32]) -> String? {
         let context = workers.dispatcher.largestContext.map { Int($0) } ?? lastContextLength
         stream.prompt = prompt
         guard context > 0 else { return nil }
-        let wanted = prompt.count + max(1, Int(stream.limits.maximumTokens))
-        guard wanted <= context else {
-            return "The model's context holds \(context) tokens; this request asks for \(wanted) "
-                + "(\(prompt.count) of prompt, \(max(1, stream.limits.maximumTokens)) of answer)."
-        }
-        if stream.limits.maximumTokens == 0 {
-            stream.limits.maximumTokens = UInt32(context - prompt.count)
-        }
+        guard prompt.count < context else { return Self.overflow(context: context, tokens: prompt.count) }
+        let room = UInt32(clamping: context - prompt.count)
+        let wanted = stream.limits.maximumTokens
+        stream.limits.maximumTokens = wanted == 0 ? room : min(wanted, room)
         return nil
+    }
+
+    /// In OpenAI's words, by which clients know that they have to shorten the prompt.
+    static func overflow(context: Int, tokens: Int) -> String {
+        "This model's maximum context length is \(context) tokens. However, your messages resulted in \(tokens) tokens. "
+            + "Please reduce the length of the messages."
     }
 
     /// Sends a stream to a worker, or ends it when nothing is left to make.
     func generate(_ key: UInt64, atFront: Bool) {
         guard let stream = streams[key] else { return }
         if stream.isCancelled { return answer(key, stream, finish: .cancelled) }
+        guard MonotonicClock.now() < stream.deadline else { return failOverdue(key, stream) }
         if stream.answer.isStopped { return answer(key, stream, finish: .stop) }
         if stream.limits.maximumTokens > 0, stream.remaining <= 0 { return answer(key, stream, finish: .length) }
         let outcome = workers.dispatcher.submit(

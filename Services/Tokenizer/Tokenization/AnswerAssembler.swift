@@ -6,23 +6,26 @@ public enum AnswerError: Error, Equatable, Sendable {
     case deliveredBeyondText(delivered: UInt64, text: UInt64)
 }
 
-/// Makes the text of one answer from its tokens: whole characters, up to a stop string.
+/// Makes the text of one answer from its tokens: whole characters, up to a stop string or a stop token.
 ///
-/// The text is a function of the tokens, the stop strings and the minimum alone. So an answer can go on elsewhere:
+/// The text is a function of the tokens, what stops it and the minimum alone. So an answer can go on elsewhere:
 /// made from the tokens so far and the number of bytes that were delivered, a value gives the same bytes that the old
 /// one would have given.
 public struct AnswerAssembler: Sendable {
     /// What one call of ``push(_:table:into:)`` took.
     public struct Progress: Equatable, Sendable {
-        /// How many of the tokens belong to the answer: all, or those up to the one that completes a stop string.
+        /// How many of the tokens belong to the answer: all, or those up to the one that completes a stop string or is a stop token.
         public var tokensTaken: Int
-        /// Whether a stop string was found: the answer has ended, and its last text is given out.
+        /// Whether one was found: the answer has ended. After a stop token ``AnswerAssembler/finish(into:)`` gives the
+        /// last text; after a stop string nothing is left.
         public var isStopped: Bool
     }
 
     private var detokenizer = IncrementalDetokenizer()
     private var matcher: StopMatcher
+    private let stopTokens: [UInt32]
     private let minimumTokens: Int
+    private var hasStopToken = false
     /// Text of a resumed answer that the client does not have yet.
     private var carried: [UInt8] = []
     private var decoded: [UInt8] = []
@@ -31,14 +34,17 @@ public struct AnswerAssembler: Sendable {
     public private(set) var tokenCount = 0
     /// Bytes of text given out, those that were delivered before a resumption included.
     public private(set) var byteCount: UInt64 = 0
-    /// Whether a stop string was found.
-    public var isStopped: Bool { matcher.isStopped }
+    /// Whether a stop string or a stop token was found.
+    public var isStopped: Bool { matcher.isStopped || hasStopToken }
 
     /// - Parameters:
     ///   - stops: a few (the wire has room for 16): the time per byte grows with their number.
-    ///   - minimumTokens: stop strings that are complete within so many tokens do not count.
-    public init(stops: [String] = [], minimumTokens: Int = 0) {
+    ///   - stopTokens: ids that end the answer; they count as tokens of it and give no text.
+    ///   - minimumTokens: stop strings that are complete within so many tokens, and stop tokens among them, do not
+    ///     count.
+    public init(stops: [String] = [], stopTokens: [UInt32] = [], minimumTokens: Int = 0) {
         matcher = StopMatcher(stops)
+        self.stopTokens = stopTokens
         self.minimumTokens = minimumTokens
     }
 
@@ -46,10 +52,10 @@ public struct AnswerAssembler: Sendable {
     /// next text given out. If that text is over already, ``isStopped`` says so at once, and ``tokenCount`` how many
     /// of the tokens belong to it; ``finish(into:)`` gives the rest.
     public init(
-        stops: [String] = [], minimumTokens: Int = 0, resuming generated: [UInt32], deliveredBytes: UInt64,
-        table: TokenTable
+        stops: [String] = [], stopTokens: [UInt32] = [], minimumTokens: Int = 0, resuming generated: [UInt32],
+        deliveredBytes: UInt64, table: TokenTable
     ) throws(AnswerError) {
-        self.init(stops: stops, minimumTokens: minimumTokens)
+        self.init(stops: stops, stopTokens: stopTokens, minimumTokens: minimumTokens)
         var text: [UInt8] = []
         _ = try push(generated.span, table: table, into: &text)
         guard deliveredBytes <= byteCount else {
@@ -71,6 +77,13 @@ public struct AnswerAssembler: Sendable {
         var taken = 0
         while taken < tokens.count && !isStopped {
             let token = tokens[taken]
+            if !stopTokens.isEmpty, tokenCount >= minimumTokens, stopTokens.contains(token) {
+                guard token < table.count else { throw .unknownToken(token) }
+                hasStopToken = true
+                taken += 1
+                tokenCount += 1
+                break
+            }
             let isKnown: Bool
             if matcher.isEmpty {
                 isKnown = table.decode(token, with: &detokenizer, into: &text)
@@ -91,7 +104,7 @@ public struct AnswerAssembler: Sendable {
         let before = text.count
         defer { byteCount += UInt64(text.count - before) }
         giveCarried(into: &text)
-        guard !isStopped else { return }
+        guard !matcher.isStopped else { return }
         decoded.removeAll(keepingCapacity: true)
         detokenizer.flush(into: &decoded)
         matcher.push(decoded, mayStop: tokenCount > minimumTokens, into: &text)

@@ -3,7 +3,9 @@ public import Llama
 /// What a client asks a model to go on from.
 public enum Prompt: Equatable, Sendable {
     /// Messages, which the model's own template makes into one text.
-    case chat([ChatMessage])
+    case chat([ChatMessage], ChatOptions = ChatOptions())
+    /// The same, as a JSON array of message objects, which the template sees as they are.
+    case messages(String, ChatOptions = ChatOptions())
     /// A text to be continued as it stands.
     case text(String)
     /// Token ids, taken as they are.
@@ -12,7 +14,9 @@ public enum Prompt: Equatable, Sendable {
     /// Roughly how long it takes to encode: bytes of text, or of ids.
     public var byteCount: Int {
         switch self {
-        case .chat(let messages): messages.reduce(0) { $0 + $1.role.utf8.count + $1.content.utf8.count }
+        case .chat(let messages, let options):
+            messages.reduce(options.arguments.utf8.count) { $0 + $1.role.utf8.count + $1.content.utf8.count }
+        case .messages(let json, let options): json.utf8.count + options.arguments.utf8.count
         case .text(let text): text.utf8.count
         case .tokens(let tokens): tokens.count * MemoryLayout<UInt32>.size
         }
@@ -77,8 +81,17 @@ public struct PromptEncoder: Sendable {
     public func encode(_ prompt: Prompt, now: Int64) throws(PromptError) -> [UInt32] {
         var tokens: [UInt32] = []
         switch prompt {
-        case .chat(let messages):
-            try encode(segments: render(messages, now: now), into: &tokens)
+        case .chat(let messages, let options):
+            guard !messages.isEmpty else { throw .empty }
+            let segments = try render(isOwn: !options.arguments.isEmpty) { template throws(ChatTemplateError) in
+                try template.render(messages, options: options, now: now)
+            }
+            try encode(segments: segments, into: &tokens)
+        case .messages(let json, let options):
+            let segments = try render(isOwn: true) { template throws(ChatTemplateError) in
+                try template.render(json: json, options: options, now: now)
+            }
+            try encode(segments: segments, into: &tokens)
         case .text(let text):
             if vocabulary.addsBeginOfSequence, let begin = vocabulary.beginOfSequence { tokens.append(begin) }
             try encode(segments: [ChatSegment(bytes: Array(text.utf8), origin: .message)], into: &tokens)
@@ -92,15 +105,20 @@ public struct PromptEncoder: Sendable {
         return tokens
     }
 
-    private func render(_ messages: [ChatMessage], now: Int64) throws(PromptError) -> [ChatSegment] {
-        guard !messages.isEmpty else { throw .empty }
+    /// - Parameter isOwn: the sender decides more than roles and contents: what fails then is the sender's mistake.
+    private func render(
+        isOwn: Bool, _ render: (ChatTemplate) throws(ChatTemplateError) -> [ChatSegment]
+    ) throws(PromptError) -> [ChatSegment] {
         guard let template else { throw .noChatTemplate }
         do {
-            return try template.render(messages, now: now)
+            return try render(template)
         } catch {
             switch error {
             case .refused(let reason): throw .refusedByTemplate(reason: reason)
-            case .invalid(let reason), .failed(let reason): throw .templateFailed(reason: reason)
+            case .invalid(let reason): throw .templateFailed(reason: reason)
+            case .failed(let reason):
+                if isOwn { throw .refusedByTemplate(reason: reason) }
+                throw .templateFailed(reason: reason)
             }
         }
     }

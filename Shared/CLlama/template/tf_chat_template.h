@@ -38,6 +38,10 @@ tf_chat_template *tf_chat_template_compile(
 
 void tf_chat_template_free(tf_chat_template *chat_template);
 
+/// Names the text of a control token, before the template is shared: what a sender's JSON has of it stays apart from the
+/// template's own, even where a template gives it out as if it were its own (`tojson`, names of members).
+void tf_chat_template_guard(tf_chat_template *chat_template, const uint8_t *text, size_t count);
+
 /// Renders messages. `text` holds role and content of each message, one after the other, with no separators.
 /// `now` is the time, in seconds since 1970, that `strftime_now` shows. `segment` is called only when the whole text
 /// was rendered. Returns one of the codes above.
@@ -45,6 +49,28 @@ int32_t tf_chat_template_render(
     const tf_chat_template *chat_template, const uint8_t *text, const tf_chat_message *messages, size_t message_count,
     bool add_generation_prompt, int64_t now, tf_chat_segment_fn segment, void *context, char *error,
     size_t error_capacity);
+
+/// What is rendered, and how.
+typedef struct tf_chat_request {
+    /// Role and content of each message, one after the other, with no separators; or, if `messages` is NULL, a JSON array
+    /// of message objects, which the template sees as they are.
+    const uint8_t *text;
+    size_t text_count;
+    const tf_chat_message *messages;
+    size_t message_count;
+    /// A JSON object whose members the template sees as variables; none if the count is 0.
+    const uint8_t *arguments;
+    size_t arguments_count;
+    bool add_generation_prompt;
+    /// The text ends with the content of the last message, which stays open.
+    bool continues_final_message;
+    int64_t now;
+} tf_chat_request;
+
+/// Renders a request, as `tf_chat_template_render` does messages. What is wrong with its JSON is TF_CHAT_REFUSED.
+int32_t tf_chat_template_render_request(
+    const tf_chat_template *chat_template, const tf_chat_request *request, tf_chat_segment_fn segment, void *context,
+    char *error, size_t error_capacity);
 
 #ifdef __cplusplus
 }
