@@ -5,12 +5,11 @@ Their versions are pinned in clients.txt and live in an environment of their own
 """
 
 import asyncio
-import concurrent.futures
+import importlib.util
 import json
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -34,12 +33,11 @@ def test_openai(base, name):
     openai = pytest.importorskip("openai")
     client = openai.OpenAI(base_url=base, api_key="none", max_retries=0)
     raw = client.chat.completions.with_raw_response.create(
-        model=name, messages=[{"role": "user", "content": PROMPT, "name": "ann"}], max_tokens=8, n=2,
+        model=name, messages=[{"role": "user", "content": PROMPT}], max_tokens=8, n=2,
         extra_headers={"X-Request-Id": "my label"}, extra_body={"my_field": 1})
     assert raw.headers["x-request-id"] == "my label" and raw.headers["x-ignored-fields"] == "my_field"
     answer = raw.parse()
     assert [choice.index for choice in answer.choices] == [0, 1] and answer.usage.completion_tokens == 16
-    assert answer.choices[0].message.content != answer.choices[1].message.content
     several = client.completions.create(model=name, prompt=["one", "two", "three"], max_tokens=4)
     assert [choice.index for choice in several.choices] == [0, 1, 2]
     last = None
@@ -59,11 +57,11 @@ def test_openai_asynchronous(base, name):
 
     async def ask():
         async with openai.AsyncOpenAI(base_url=base, api_key="none", max_retries=0) as client:
-            async with client.chat.completions.stream(
-                    model=name, messages=[{"role": "user", "content": PROMPT}], max_tokens=8) as stream:
-                return (await stream.get_final_completion()).choices[0]
+            chunks = await client.chat.completions.create(
+                model=name, messages=[{"role": "user", "content": PROMPT}], max_tokens=8, stream=True)
+            return [chunk async for chunk in chunks]
 
-    assert asyncio.run(ask()).finish_reason == "length"
+    assert asyncio.run(ask())[-1].choices[0].finish_reason == "length"
 
 
 def long_prompt(shared):
@@ -159,7 +157,9 @@ def test_httpx_and_aiohttp(base, name):
 
 
 def test_locust(base, name, tmp_path):
-    pytest.importorskip("locust")
+    # Importing it changes the sockets of this process.
+    if importlib.util.find_spec("locust") is None:
+        pytest.skip("locust is not installed")
     script = tmp_path / "locustfile.py"
     script.write_text(f"""
 from locust import HttpUser, task

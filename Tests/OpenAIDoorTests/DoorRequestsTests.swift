@@ -90,6 +90,9 @@ import Testing
             #expect(whole.headers["x-operation-id"]?.split(separator: ", ").count == 4)
 
             let streamed = try await door.complete(body + #","stream":true,"stream_options":{"include_usage":true}}"#)
+            let usage = try await door.complete(
+                body + #","stream":true,"stream_options":{"include_usage":true,"continuous_usage_stats":true}}"#)
+            for event in usage.events.dropLast(2) { #expect(event.contains(#""usage":{"prompt_tokens":3,"#)) }
             for index in 0..<4 {
                 let own = streamed.events.filter { $0.contains(#""index":\#(index),"#) }
                 #expect(own.last?.contains(#""finish_reason":"stop""#) == true)

@@ -99,6 +99,10 @@ extension DoorConnection {
         var sent = Sent(choice: choice, tokens: server.batch.tokens, isAwaited: server.batch.isAwaited)
         let end = server.batch.end
         choice.tokens += server.batch.tokens
+        // The first text may come with the end: what is told of the prompt there holds for it, too.
+        if case .finished(let finish)? = end {
+            choice.stream.note(promptTokens: finish.usage.promptTokens, cachedTokens: finish.usage.cachedTokens)
+        }
         server.payload.clear()
         if !server.batch.text.isEmpty || (end != nil && exchange.writer?.hasRest(of: choice.index) == true) {
             exchange.writer?.writeText(
