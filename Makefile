@@ -5,7 +5,7 @@ SHELL := /bin/bash
 BUILD := swift build
 RELEASE := $(BUILD) -c release
 
-.PHONY: help setup build release demo test test-unit test-integration test-compose test-cuda-image chaos lint format bench-engine bench-codec bench-grpc bench-hop bench-line bench-scale bench-guard bench-compose fuzz fuzz-short fuzz-frames clean
+.PHONY: help setup build release demo test test-unit test-integration test-clients clients-latest test-compose test-cuda-image chaos lint format bench-engine bench-codec bench-grpc bench-hop bench-line bench-scale bench-guard bench-compose fuzz fuzz-short fuzz-frames clean
 
 help: ## Show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,12 @@ test-unit: setup
 
 test-integration: release
 	scripts/test-integration.sh
+
+test-clients: release ## Other people's client libraries and load generators against the door, pinned versions
+	scripts/test-clients.sh
+
+clients-latest: release ## The same with the newest versions
+	scripts/test-clients.sh --latest
 
 test-compose: ## The container test; needs only a Docker engine at DOCKER_HOST
 	scripts/test-compose.sh

@@ -94,11 +94,11 @@ def test_stop_string_ends_the_answer(shared):
 
 
 def test_each_request_is_settled_once_with_its_tokens(shared):
-    request_id = new_id()
-    _, _, usage = chat(shared, "Count me.", request_id=request_id, max_tokens=12)
-    row = shared.await_settled(request_id)
-    assert row["state"] == "settled" and row["delivered_tokens"] == usage.completion_tokens == 12
-    assert row["prompt_tokens"] == usage.prompt_tokens
+    body = {"model": model(shared), "messages": [{"role": "user", "content": "Count me."}], "max_tokens": 12}
+    _, headers, answer = post(shared, "/v1/chat/completions", body)
+    row = shared.await_settled(headers["x-operation-id"])
+    assert row["state"] == "settled" and row["delivered_tokens"] == answer["usage"]["completion_tokens"] == 12
+    assert row["prompt_tokens"] == answer["usage"]["prompt_tokens"]
 
 
 @pytest.mark.parametrize("body, status, param", [
@@ -106,9 +106,9 @@ def test_each_request_is_settled_once_with_its_tokens(shared):
     ({"top_p": 7}, 400, "top_p"),
     ({"max_tokens": -5}, 400, "max_tokens"),
     ({"max_tokens": 1e300}, 400, "max_tokens"),
-    ({"n": 3}, 400, "n"),
+    ({"n": 17}, 400, "n"),
     ({"tools": [{"type": "function"}]}, 400, "tools"),
-    ({"no_such_field": 1}, 400, "no_such_field"),
+    ({"guided_regex": "a+"}, 400, "guided_regex"),
     ({"messages": []}, 400, "messages"),
     ({"messages": "hello"}, 400, "messages"),
     ({"model": "no-such-model"}, 404, "model"),
@@ -140,12 +140,49 @@ def test_the_library_raises_its_own_errors(shared):
         openai_client(shared).chat.completions.create(model="nobody", messages=[{"role": "user", "content": "x"}])
 
 
-def test_the_same_request_id_twice_is_a_conflict(shared):
-    request_id = new_id()
-    chat(shared, "first", request_id=request_id, max_tokens=4)
-    with pytest.raises(openai.ConflictError):
-        chat(shared, "second", request_id=request_id, max_tokens=4)
-
-
 def test_the_ledger_audits_clean(shared):
     shared.audit()
+
+
+def test_a_label_is_the_clients_and_the_operation_has_its_own_id(shared):
+    body = {"model": model(shared), "messages": [{"role": "user", "content": "label"}], "max_tokens": 4}
+    ids = set()
+    for _ in range(3):
+        status, headers, answer = post(shared, "/v1/chat/completions", body, headers={"X-Request-Id": "any: thing!"})
+        assert status == 200 and headers["x-request-id"] == "any: thing!"
+        assert answer["id"] == "chatcmpl-" + headers["x-operation-id"]
+        ids.add(headers["x-operation-id"])
+        assert shared.await_settled(headers["x-operation-id"])["delivered_tokens"] == 4
+    assert len(ids) == 3
+
+
+def test_a_request_with_an_idempotency_key_is_done_once(shared):
+    body = {"model": model(shared), "messages": [{"role": "user", "content": "once"}], "max_tokens": 4}
+    key = {"Idempotency-Key": "key-" + new_id()}
+    status, headers, answer = post(shared, "/v1/chat/completions", body, headers=key)
+    assert status == 200, answer
+    first = headers["x-operation-id"]
+    assert shared.await_settled(first)["delivered_tokens"] == 4
+    status, headers, answer = post(shared, "/v1/chat/completions", body, headers=key)
+    assert status == 409 and first in answer["error"]["message"] and headers["x-should-retry"] == "false"
+    status, _, answer = post(shared, "/v1/chat/completions", body | {"max_tokens": 5}, headers=key)
+    assert status == 422 and answer["error"]["code"] == "idempotency_key_mismatch"
+
+
+def test_several_answers_are_operations_of_their_own(shared):
+    body = {"model": model(shared), "prompt": ["one", "two"], "n": 2, "max_tokens": 4, "seed": 7}
+    status, headers, answer = post(shared, "/v1/completions", body)
+    assert status == 200, answer
+    ids = headers["x-operation-id"].split(", ")
+    assert [choice["index"] for choice in answer["choices"]] == [0, 1, 2, 3] and len(set(ids)) == 4
+    rows = [shared.await_settled(request_id) for request_id in ids]
+    assert answer["usage"]["completion_tokens"] == sum(row["delivered_tokens"] for row in rows) == 16
+    assert answer["usage"]["prompt_tokens"] == sum(row["prompt_tokens"] for row in rows)
+
+
+def test_what_is_late_is_dropped(start):
+    cluster = start(workers=1, time_scale=1.0)
+    body = {"model": model(cluster), "prompt": "late", "max_tokens": 4000, "ignore_eos": True}
+    status, headers, answer = post(cluster, "/v1/completions", body, headers={"x-request-timeout-ms": "300"})
+    assert status == 504 and answer["error"]["code"] == "deadline_exceeded"
+    assert cluster.await_settled(headers["x-operation-id"])["delivered_tokens"] == 0

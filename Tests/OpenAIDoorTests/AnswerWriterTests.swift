@@ -27,7 +27,7 @@ import Testing
         let text = written(writer) { writer, buffer in
             writer.writeText(Array("He said \"hi\"\n".utf8), isLast: false, to: &buffer)
             writer.writeText(Array("你好".utf8), isLast: true, to: &buffer)
-            writer.writeFinish(DoorFinish(reason: .length, usage: usage), to: &buffer)
+            writer.writeFinish(DoorFinish(reason: .length, usage: usage), total: usage, to: &buffer)
         }
         #expect(
             text
@@ -47,7 +47,7 @@ import Testing
             station: "ingest", phase: "down", receivedAt: 1, begunAt: 2, sentAt: 3, uncertainty: 4)
         let text = written(writer) { writer, buffer in
             writer.writeText(Array("x".utf8), isLast: true, to: &buffer)
-            writer.writeFinish(DoorFinish(reason: .stop, usage: usage, hops: [hop, hop]), to: &buffer)
+            writer.writeFinish(DoorFinish(reason: .stop, usage: usage, hops: [hop, hop]), total: usage, to: &buffer)
         }
         let hops =
             #""hops":[{"station":"ingest","phase":"down","received_ns":1,"begun_ns":2,"sent_ns":3,"uncertainty_us":4},"#
@@ -66,7 +66,7 @@ import Testing
     @Test func anAnswerWithoutTextStillNamesTheRole() {
         let writer = AnswerWriter(form: .chat, identity: identity, streams: true)
         let text = written(writer) { writer, buffer in
-            writer.writeFinish(DoorFinish(reason: .stop, usage: usage), to: &buffer)
+            writer.writeFinish(DoorFinish(reason: .stop, usage: usage), total: usage, to: &buffer)
         }
         #expect(
             text
@@ -78,17 +78,45 @@ import Testing
     @Test func wholeAnswers() {
         let chat = AnswerWriter(form: .chat, identity: identity, streams: false)
         #expect(
-            written(chat) { $0.writeAnswer(Array("hi".utf8), DoorFinish(reason: .stop, usage: usage), to: &$1) }
+            written(chat) {
+                $0.writeAnswer([(Array("hi".utf8), DoorFinish(reason: .stop, usage: usage))], usage: usage, to: &$1)
+            }
                 == Self.chatHead.replacing("chat.completion.chunk", with: "chat.completion")
                 + #""choices":[{"index":0,"message":{"role":"assistant","content":"hi","refusal":null},"logprobs":null,"#
                 + #""finish_reason":"stop"}],"usage":{"prompt_tokens":11,"completion_tokens":3,"total_tokens":14,"#
                 + #""prompt_tokens_details":{"cached_tokens":8}}}"#)
         let text = AnswerWriter(form: .text, identity: identity, streams: false, wantsHops: true)
         #expect(
-            written(text) { $0.writeAnswer(Array("hi".utf8), DoorFinish(reason: .stop, usage: usage), to: &$1) }
+            written(text) {
+                $0.writeAnswer([(Array("hi".utf8), DoorFinish(reason: .stop, usage: usage))], usage: usage, to: &$1)
+            }
                 == Self.textHead + #""choices":[{"index":0,"text":"hi","logprobs":null,"finish_reason":"stop"}],"#
                 + #""usage":{"prompt_tokens":11,"completion_tokens":3,"total_tokens":14,"#
                 + #""prompt_tokens_details":{"cached_tokens":8}},"hops":[]}"#)
+    }
+
+    @Test func choicesEndOneByOne() {
+        let writer = AnswerWriter(
+            form: .chat, identity: identity, streams: true, includesUsage: true, includesContinuousUsage: true,
+            choices: 2)
+        let text = written(writer) { writer, buffer in
+            writer.writeText(Array("b".utf8), isLast: false, choice: 1, usage: usage, to: &buffer)
+            writer.writeFinish(DoorFinish(reason: .stop, usage: usage), choice: 1, total: nil, to: &buffer)
+            writer.writeFinish(DoorFinish(reason: .length, usage: usage), choice: 0, total: usage + usage, to: &buffer)
+        }
+        let events = text.replacing("data: " + Self.chatHead, with: "").split(separator: "\n\n").map { String($0) }
+        let each =
+            #","usage":{"prompt_tokens":11,"completion_tokens":3,"total_tokens":14,"prompt_tokens_details":{"cached_tokens":8}}}"#
+        #expect(
+            events == [
+                #""choices":[{"index":1,"delta":{"role":"assistant","content":"b"},"logprobs":null,"finish_reason":null}]"#
+                    + each,
+                #""choices":[{"index":1,"delta":{},"logprobs":null,"finish_reason":"stop"}]"# + each,
+                #""choices":[{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":"length"}]"#
+                    + each,
+                #""choices":[],"usage":{"prompt_tokens":22,"completion_tokens":6,"total_tokens":28,"#
+                    + #""prompt_tokens_details":{"cached_tokens":16}}}"#, "data: [DONE]",
+            ])
     }
 
     @Test func errors() {

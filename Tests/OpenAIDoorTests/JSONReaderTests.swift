@@ -14,7 +14,7 @@ import Testing
             .init(
                 key: "a",
                 value: .array([
-                    .integer(1), .integer(-2), .integer(0), .number(1.5), .number(-100), .bool(true), .bool(false),
+                    .integer(1), .integer(-2), .integer(0), .number(1.5), .integer(-100), .bool(true), .bool(false),
                     .null, .string("x"),
                 ])),
             .init(key: "b", value: .object([.init(key: "c", value: .object([]))])),
@@ -34,7 +34,9 @@ import Testing
 
     @Test(arguments: [
         ("9223372036854775807", JSONValue.integer(.max)), ("-9223372036854775808", .integer(.min)),
-        ("9223372036854775808", .number(9_223_372_036_854_775_808)), ("1.0", .number(1)), ("1E3", .number(1000)),
+        ("9223372036854775808", .large("9223372036854775808")), ("1.0", .integer(1)), ("1E3", .integer(1000)),
+        ("9007199254740993.0", .integer(9_007_199_254_740_993)), ("-1.5e1", .integer(-15)), ("0.0", .integer(0)),
+        ("9223372036854775807e0", .integer(.max)), ("1e19", .number(1e19)), ("1.25", .number(1.25)),
         ("-0", .integer(0)), ("1e-400", .number(0)),
     ])
     func numbers(_ text: String, _ expected: JSONValue) throws {

@@ -39,7 +39,7 @@ import Testing
             "stream":true,"stream_options":{"include_usage":true,"include_obfuscation":false},"max_tokens":7,
             "max_completion_tokens":7,"min_tokens":3,"ignore_eos":true,"stop":["a","é"],"temperature":0.5,"top_p":0.9,
             "top_k":40,"min_p":0.1,"seed":-1,"repetition_penalty":1.1,"presence_penalty":-2,"frequency_penalty":2,
-            "n":1,"hops":true,"user":"u","metadata":{"a":"b"},"store":false,"logprobs":false,"top_logprobs":0,
+            "n":1,"hops":true,"user":"u","metadata":{"a":"b"},"store":true,"logprobs":false,"top_logprobs":0,
             "tools":[],"tool_choice":"none","response_format":{"type":"text"},"logit_bias":{},"service_tier":"auto",
             "parallel_tool_calls":true,"modalities":["text"],"reasoning_effort":null,"safety_identifier":"s"
             """#)
@@ -94,13 +94,14 @@ import Testing
     }
 
     @Test(arguments: [
-        (#""n":2"#, "n"), (#""logprobs":true"#, "logprobs"), (#""top_logprobs":3"#, "top_logprobs"),
+        (#""logprobs":true"#, "logprobs"), (#""top_logprobs":3"#, "top_logprobs"),
         (#""tools":[{"type":"function"}]"#, "tools"), (#""tool_choice":"required""#, "tool_choice"),
-        (#""response_format":{"type":"json_object"}"#, "response_format"), (#""logit_bias":{"5":1}"#, "logit_bias"),
-        (#""store":true"#, "store"), (#""service_tier":"flex""#, "service_tier"),
+        (#""response_format":{"type":"json_object"}"#, "response_format"),
         (#""modalities":["text","audio"]"#, "modalities"), (#""audio":{"voice":"x"}"#, "audio"),
-        (#""reasoning_effort":"high""#, "reasoning_effort"), (#""functions":[{}]"#, "functions"),
-        (#""prediction":{}"#, "prediction"), (#""web_search_options":{}"#, "web_search_options"),
+        (#""functions":[{}]"#, "functions"), (#""web_search_options":{}"#, "web_search_options"),
+        (#""guided_json":{"type":"object"}"#, "guided_json"), (#""regex":"a+""#, "regex"),
+        (#""include_stop_str_in_output":true"#, "include_stop_str_in_output"), (#""mirostat":2"#, "mirostat"),
+        (#""best_of":2"#, "best_of"), (#""use_beam_search":true"#, "use_beam_search"),
     ])
     func whatChangesTheMeaningIsRefused(_ fields: String, _ parameter: String) {
         do throws(APIError) {
@@ -114,8 +115,7 @@ import Testing
     }
 
     @Test(arguments: [
-        (#""echo":true"#, "echo"), (#""best_of":2"#, "best_of"), (#""suffix":"x""#, "suffix"),
-        (#""logprobs":0"#, "logprobs"),
+        (#""echo":true"#, "echo"), (#""suffix":"x""#, "suffix"), (#""logprobs":0"#, "logprobs"),
     ])
     func whatChangesTheMeaningOfACompletionIsRefused(_ fields: String, _ parameter: String) {
         #expect(throws: APIError.unsupported(parameter, "This server does not support \(parameter) with this value.")) {
@@ -125,28 +125,27 @@ import Testing
 
     @Test(arguments: [
         (#""temperature":2.1"#, "temperature", "invalid_value"), (#""temperature":-1"#, "temperature", "invalid_value"),
-        (#""temperature":"1""#, "temperature", "invalid_type"), (#""top_p":0"#, "top_p", "invalid_value"),
-        (#""top_p":1e-60"#, "top_p", "invalid_value"), (#""top_p":1.01"#, "top_p", "invalid_value"),
+        (#""temperature":"1""#, "temperature", "invalid_type"), (#""top_p":1.01"#, "top_p", "invalid_value"),
         (#""top_k":-2"#, "top_k", "invalid_value"), (#""top_k":1.5"#, "top_k", "invalid_type"),
         (#""top_k":99999999999"#, "top_k", "invalid_value"), (#""min_p":2"#, "min_p", "invalid_value"),
         (#""repetition_penalty":0"#, "repetition_penalty", "invalid_value"),
         (#""presence_penalty":3"#, "presence_penalty", "invalid_value"),
         (#""frequency_penalty":-3"#, "frequency_penalty", "invalid_value"),
-        (#""max_tokens":0"#, "max_tokens", "invalid_value"), (#""max_tokens":-1"#, "max_tokens", "invalid_value"),
-        (#""max_tokens":4097"#, "max_tokens", "invalid_value"), (#""max_tokens":1e300"#, "max_tokens", "invalid_type"),
+        (#""max_tokens":0"#, "max_tokens", "invalid_value"), (#""max_tokens":1e300"#, "max_tokens", "invalid_type"),
         (#""max_tokens":true"#, "max_tokens", "invalid_type"),
-        (#""max_tokens":5,"max_completion_tokens":6"#, "max_completion_tokens", "invalid_value"),
         (#""max_tokens":5,"min_tokens":6"#, "min_tokens", "invalid_value"),
         (#""min_tokens":-1"#, "min_tokens", "invalid_value"), (#""seed":1.5"#, "seed", "invalid_type"),
-        (#""seed":18446744073709551615"#, "seed", "invalid_type"), (#""stream":1"#, "stream", "invalid_type"),
+        (#""seed":18446744073709551615"#, "seed", "invalid_value"),
+        (#""stop_token_ids":[-1]"#, "stop_token_ids", "invalid_value"),
+        (#""logit_bias":{"x":1}"#, "logit_bias", "invalid_value"),
+        (#""logit_bias":{"1":"x"}"#, "logit_bias", "invalid_type"),
+        (#""chat_template_kwargs":[]"#, "chat_template_kwargs", "invalid_type"),
+        (#""cache_salt":"""#, "cache_salt", "invalid_value"), (#""stream":1"#, "stream", "invalid_type"),
         (#""ignore_eos":"yes""#, "ignore_eos", "invalid_type"), (#""stop":"""#, "stop", "invalid_value"),
         (#""stop":[""]"#, "stop", "invalid_value"), (#""stop":[1]"#, "stop", "invalid_type"),
-        (#""stop":{}"#, "stop", "invalid_type"), (#""user":5"#, "user", "invalid_type"),
-        (#""metadata":[]"#, "metadata", "invalid_type"),
-        (#""stream_options":{"include_usage":true}"#, "stream_options", "invalid_value"),
-        (#""stream":true,"stream_options":{"x":1}"#, "stream_options.x", "unknown_parameter"),
+        (#""stop":{}"#, "stop", "invalid_type"), (#""n":17"#, "n", "invalid_value"),
         (#""stream":true,"stream_options":{"include_usage":1}"#, "stream_options.include_usage", "invalid_type"),
-        (#""hops":1"#, "hops", "invalid_type"), (#""tmperature":1"#, "tmperature", "unknown_parameter"),
+        (#""hops":1"#, "hops", "invalid_type"),
     ])
     func badValuesAreRefusedByName(_ fields: String, _ parameter: String, _ code: String) {
         do throws(APIError) {
@@ -177,8 +176,7 @@ import Testing
             "messages[0].content[0].type"
         ),
         (#"{"model":"m","messages":[{"role":"user","content":[{"type":"text"}]}]}"#, "messages[0].content[0].text"),
-        (#"{"model":"m","messages":[{"role":"user","content":"x","name":"y"}]}"#, "messages[0].name"),
-        (#"{"model":"m","messages":[{"role":"user","content":"x","colour":"y"}]}"#, "messages[0].colour"),
+        (#"{"model":"m","messages":[{"role":"user","content":"x","name":5}]}"#, "messages[0].name"),
         (
             #"{"model":"m","messages":[{"role":"assistant","content":"x","tool_calls":[{}]}]}"#,
             "messages[0].tool_calls"
@@ -197,7 +195,7 @@ import Testing
     @Test(arguments: [
         #"{"model":"m"}"#, #"{"model":"m","prompt":""}"#, #"{"model":"m","prompt":[]}"#,
         #"{"model":"m","prompt":[""]}"#,
-        #"{"model":"m","prompt":[[]]}"#, #"{"model":"m","prompt":["a","b"]}"#, #"{"model":"m","prompt":[[1],[2]]}"#,
+        #"{"model":"m","prompt":[[]]}"#, #"{"model":"m","prompt":["a",""]}"#, #"{"model":"m","prompt":[[1],[]]}"#,
         #"{"model":"m","prompt":[-1]}"#, #"{"model":"m","prompt":[4294967296]}"#, #"{"model":"m","prompt":[1.5]}"#,
         #"{"model":"m","prompt":[1,"a"]}"#, #"{"model":"m","prompt":5}"#, #"{"model":"m","prompt":{}}"#,
         #"{"model":"m","prompt":[true]}"#, "[]", "5", "null", "", "{", "{\"model\":\"\u{1}\"}",
@@ -209,21 +207,6 @@ import Testing
         } catch {
             #expect(error.status == 400)
             #expect(error.type == "invalid_request_error")
-        }
-    }
-
-    @Test func requestIDsAreReadInBothForms() {
-        let id = DoorRequestID(high: 0x0123_4567_89ab_cdef, low: 0xfedc_ba98_7654_3210)
-        #expect(DoorRequestID("0123456789abcdeffedcba9876543210") == id)
-        #expect(DoorRequestID("01234567-89AB-cdef-fedc-ba9876543210") == id)
-        #expect(DoorRequestID(id.description) == id)
-        for bad in [
-            "", "0", "0123456789abcdeffedcba987654321", "0123456789abcdeffedcba98765432100",
-            "0123456789abcdeffedcba987654321g", "01234567-89ab-cdef-fedcb-a9876543210",
-            "+123456789abcdeffedcba9876543210",
-            "00000000000000000000000000000000", "éééééééééééééééé",
-        ] {
-            #expect(DoorRequestID(bad) == nil, "\(bad)")
         }
     }
 }

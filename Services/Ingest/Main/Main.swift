@@ -26,6 +26,8 @@ struct IngestSettings {
     var waiting: UInt64
     var heldBytes: Int
     var bodyLimit: Int
+    var corsOrigins: [String]
+    var strictFields: Bool
 
     init(_ reader: inout SettingsReader) {
         station = StationSettings(&reader, program: "ingest")
@@ -55,6 +57,14 @@ struct IngestSettings {
             help: "Bytes of prompts to hold at once; beyond them clients are told to retry later.")
         bodyLimit = reader.bytes(
             "body-limit", default: 8 << 20, in: 1024...(16 << 20), help: "Largest HTTP request body.")
+        corsOrigins =
+            (reader.optionalString(
+                "cors-origins", help: "Origins whose pages may use the HTTP door, separated by commas; * for all.")
+            ?? "")
+            .split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+        strictFields = reader.bool(
+            "strict-fields", default: false,
+            help: "Refuses requests with unknown fields, which are ignored and named otherwise.")
         guard let path else { return }
         do {
             keys = try KeyRing(contentsOf: path)
@@ -84,6 +94,8 @@ enum Main {
         try settings.station.links.check("tokenizer-link", settings.tokenizerLink)
         var door = DoorConfiguration(address: settings.http, keys: settings.keys)
         door.bodyLimit = settings.bodyLimit
+        door.corsOrigins = settings.corsOrigins
+        door.strictFields = settings.strictFields
         // Ids need to be unique, not secret: no system call for each.
         let generator = Mutex(EpochGenerator())
         door.makeID = { generator.withLock { .new(milliseconds: WallClock.now() / 1_000_000, using: &$0) } }

@@ -18,6 +18,7 @@ extension IngestLoop {
             outlet.tray.list(request)
             list(outlet)
         case .http(let stream):
+            stream.note(promptTokens: Int(request.promptTokens), cachedTokens: Int(request.cachedTokens))
             stream.push(text, tokenCount: tokens.count)
             if request.stamps.firstSent == 0 { request.stamps.firstSent = MonotonicClock.now() }
         }

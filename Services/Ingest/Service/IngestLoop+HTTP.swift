@@ -30,14 +30,25 @@ extension IngestLoop {
     func take(_ request: DoorRequest, to stream: DoorStream) {
         let now = MonotonicClock.now()
         let body = seeded(RequestBody(request), hasSeed: request.sampling.seed != nil)
-        let admitted = admit(
-            IngestRequest(
-                requestID: RequestID(high: request.id.high, low: request.id.low), tenant: request.tenant, body: body,
-                client: .http(stream), streams: request.streams, firstAttempt: firstAttempt, receivedAt: now,
-                grant: request.grant))
-        switch admitted {
+        let work = IngestRequest(
+            requestID: RequestID(high: request.id.high, low: request.id.low), tenant: request.tenant, body: body,
+            client: .http(stream), streams: request.streams, firstAttempt: firstAttempt, receivedAt: now,
+            label: request.label, grant: request.grant)
+        guard request.idempotencyKey.isEmpty else {
+            return claim(work, key: request.idempotencyKey, hasSeed: request.sampling.seed != nil, to: stream, now)
+        }
+        switch admit(work) {
         case .success(let work): httpWorks[stream.number] = work
         case .failure(let refusal): refuse(stream, refusal)
+        }
+    }
+
+    private func claim(_ work: IngestRequest, key: String, hasSeed: Bool, to stream: DoorStream, _ now: UInt64) {
+        do throws(WireError) {
+            let digest = try Self.digest(of: work.body, hasSeed: hasSeed, streams: work.streams)
+            if let refusal = claim(work, key: key, digest: digest, now: now) { refuse(stream, refusal) }
+        } catch {
+            refuse(stream, Refusal(status: .invalidRequest, message: "The request does not fit a frame."))
         }
     }
 
@@ -58,7 +69,9 @@ extension IngestLoop {
     /// Ends an answer once it is settled. If its client is behind, the end waits until the socket has taken the text:
     /// what was never sent is not delivered.
     func finish(_ end: HTTPEnd) {
-        guard end.request.streams, end.stream.isBehind,
+        // One of several answers is delivered with the others, or not at all.
+        let isHeld = end.stream.isHeld && end.finish != .failed
+        guard end.request.streams || isHeld, end.stream.isBehind,
             end.stream.pushAwaited(end.text, tokenCount: end.tokenCount)
         else {
             // A failure in place of a whole answer brings none of it.
@@ -93,7 +106,7 @@ extension IngestLoop {
     func endUnread(_ now: UInt64, all: Bool = false) {
         for (number, answer) in unread {
             let delivered = answer.end.stream.deliveredTokens
-            if !all, delivered > answer.deliveredTokens {
+            if !all, answer.end.stream.isHeld || delivered > answer.deliveredTokens {
                 unread[number]?.deliveredTokens = delivered
                 unread[number]?.movedAt = now
             } else if all || now > answer.movedAt + Self.unreadNanoseconds {
@@ -144,9 +157,13 @@ extension DoorFailure.Kind {
         switch status {
         case .invalidRequest: self = .invalidRequest
         case .unauthenticated: self = .unauthenticated
+        case .forbidden: self = .forbidden
+        case .keyMismatch: self = .keyMismatch
+        case .rateLimited: self = .rateLimited
+        case .deadlineExceeded: self = .deadlineExceeded
         case .unknownModel: self = .unknownModel
         case .promptTooLong: self = .contextLengthExceeded
-        case .busy, .rateLimited: self = .busy
+        case .busy: self = .busy
         case .conflict: self = .conflict
         case .unavailable, .draining, .timedOut: self = .unavailable
         default: self = .internalError
@@ -167,6 +184,9 @@ extension RequestBody {
             form = .text
             strings = [text]
         case .tokens(let ids): tokens = ids
+        case .messages(let text):
+            form = .messages
+            strings = [text]
         }
         let sampling = request.sampling
         self.init(
@@ -179,6 +199,14 @@ extension RequestBody {
                 maximumTokens: request.maximumTokens ?? 0, minimumTokens: request.minimumTokens,
                 ignoreEndOfSequence: request.ignoresEndOfSequence),
             wantsHops: request.wantsHops, model: request.model, strings: strings, tokens: tokens, stops: request.stops)
+        options.priority = request.priority
+        options.timeLeft = request.timeoutNanoseconds
+        options.stopTokens = request.stopTokens
+        options.logitBias = request.logitBias.map { LogitBias(token: $0.token, bias: $0.bias) }
+        options.cacheSalt = request.cacheSalt
+        template.arguments = request.templateArguments
+        template.continuesFinalMessage = request.continuesFinalMessage
+        template.omitsGenerationPrompt = request.omitsGenerationPrompt
     }
 }
 

@@ -40,6 +40,16 @@ public struct DoorUsage: Equatable, Sendable {
     }
 }
 
+extension DoorUsage {
+    /// Of several choices together.
+    static func + (one: DoorUsage, other: DoorUsage) -> DoorUsage {
+        DoorUsage(
+            promptTokens: one.promptTokens + other.promptTokens,
+            completionTokens: one.completionTokens + other.completionTokens,
+            cachedTokens: one.cachedTokens + other.cachedTokens)
+    }
+}
+
 /// One station's stamps for one request, in nanoseconds on the ingest's monotonic clock.
 public struct DoorHop: Equatable, Sendable {
     public var station: String
@@ -75,10 +85,18 @@ public struct DoorFailure: Error, Equatable, Sendable {
         case unauthenticated
         /// 404 `model_not_found`.
         case unknownModel
-        /// A request of this id is in the works or done already, 409.
+        /// The key is good, but not for this, 403.
+        case forbidden
+        /// A request of this idempotency key is in the works or done already, 409; the message says what became of it.
         case conflict
+        /// The idempotency key was used with another body, 422.
+        case keyMismatch
         /// Admission is full, 429 with `Retry-After`.
         case busy
+        /// The key's or the tenant's bound by the minute is reached, 429 with `Retry-After`.
+        case rateLimited
+        /// The client's time was over before the answer was complete, 504.
+        case deadlineExceeded
         /// Nobody is there to do it, or the station stops, 503.
         case unavailable
         /// 500.

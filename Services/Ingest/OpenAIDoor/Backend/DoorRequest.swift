@@ -11,6 +11,9 @@ public struct DoorRequest: Equatable, Sendable {
         case text(String)
         /// Token ids of the model.
         case tokens([UInt32])
+        /// A conversation whose messages have more than a role and a content: a JSON array of objects, for the model's
+        /// chat template as they are.
+        case messages(String)
     }
 
     /// One turn of a conversation.
@@ -24,9 +27,13 @@ public struct DoorRequest: Equatable, Sendable {
         }
     }
 
+    /// The operation's own: the door makes it, and no client can choose it.
     public var id: DoorRequestID
-    /// True: the client chose the id, and sending it twice must not do the work twice.
-    public var clientChoseID: Bool
+    /// What the client calls it (`X-Request-Id`): up to 256 bytes of printable ASCII, as often as it likes; or empty.
+    public var label = ""
+    /// The client's promise that another request with this key is this one again (`Idempotency-Key`): up to 255 bytes
+    /// of printable ASCII, within the tenant; or empty.
+    public var idempotencyKey = ""
     /// Whose API key it was; `DoorConfiguration.openTenant` on a door without keys.
     public var tenant: String
     /// What the key is good for; nil on a door without keys.
@@ -41,18 +48,33 @@ public struct DoorRequest: Equatable, Sendable {
     public var minimumTokens: UInt32
     /// Go on past end-of-generation tokens.
     public var ignoresEndOfSequence: Bool
+    /// Among a tenant's requests the lower ones go first.
+    public var priority: Int32 = 0
+    /// How long the client waits for the whole answer; 0 for as long as it takes.
+    public var timeoutNanoseconds: UInt64 = 0
+    /// Ids that end the answer and are not part of it.
+    public var stopTokens: [UInt32] = []
+    /// What is added to tokens' logits.
+    public var logitBias: [TokenBias] = []
+    /// A JSON object whose members the chat template sees as variables; or empty.
+    public var templateArguments = ""
+    /// The last message is the begin of the answer: the template leaves it open.
+    public var continuesFinalMessage = false
+    /// The template does not begin the assistant's turn.
+    public var omitsGenerationPrompt = false
+    /// Prefixes are shared with the tenant's requests of the same salt alone.
+    public var cacheSalt = ""
     /// True: the client reads events as they come; false: it reads one answer at the end.
     public var streams: Bool
     /// The answer is to carry the request's hop records.
     public var wantsHops: Bool
 
     public init(
-        id: DoorRequestID, clientChoseID: Bool = false, tenant: String, model: String, prompt: Prompt,
+        id: DoorRequestID, tenant: String, model: String, prompt: Prompt,
         stops: [String] = [], sampling: DoorSampling = DoorSampling(), maximumTokens: UInt32? = nil,
         minimumTokens: UInt32 = 0, ignoresEndOfSequence: Bool = false, streams: Bool = false, wantsHops: Bool = false
     ) {
         self.id = id
-        self.clientChoseID = clientChoseID
         self.tenant = tenant
         self.model = model
         self.prompt = prompt
@@ -63,6 +85,18 @@ public struct DoorRequest: Equatable, Sendable {
         self.ignoresEndOfSequence = ignoresEndOfSequence
         self.streams = streams
         self.wantsHops = wantsHops
+    }
+}
+
+/// What is added to one token's logit.
+public struct TokenBias: Equatable, Sendable {
+    public var token: UInt32
+    /// -100 to 100.
+    public var bias: Float
+
+    public init(token: UInt32, bias: Float) {
+        self.token = token
+        self.bias = bias
     }
 }
 
@@ -125,24 +159,5 @@ extension DoorRequestID: CustomStringConvertible {
             }
         }
         return digits
-    }
-
-    /// Reads 32 hexadecimal digits, with or without a UUID's dashes; nil for anything else and for all zeros.
-    public init?(_ text: String) {
-        var digits = Array(text.utf8)
-        if digits.count == 36 {
-            for position in [23, 18, 13, 8] {
-                guard digits[position] == UInt8(ascii: "-") else { return nil }
-                digits.remove(at: position)
-            }
-        }
-        guard digits.count == 32 else { return nil }
-        var halves: [UInt64] = [0, 0]
-        for (index, digit) in digits.enumerated() {
-            guard let value = Character(UnicodeScalar(digit)).hexDigitValue else { return nil }
-            halves[index / 16] = halves[index / 16] << 4 | UInt64(value)
-        }
-        guard halves != [0, 0] else { return nil }
-        self.init(high: halves[0], low: halves[1])
     }
 }

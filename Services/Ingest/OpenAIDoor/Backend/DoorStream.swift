@@ -87,11 +87,18 @@ public final class DoorStream: Sendable {
 
     private let state = Mutex(State())
     private let delivered = Atomic<Int>(0)
+    private let prompt = Atomic<Int>(0)
+    private let cached = Atomic<Int>(0)
     private let isBlocked = Atomic(false)
     private let observer: Observer
 
-    init(number: UInt64, observer: Observer) {
+    /// True: the answer is one of several that the client gets together, or none of them. Its end is to be awaited
+    /// (`pushAwaited`) for as long as that takes.
+    public let isHeld: Bool
+
+    init(number: UInt64, isHeld: Bool = false, observer: Observer) {
         self.number = number
+        self.isHeld = isHeld
         self.observer = observer
     }
 
@@ -158,6 +165,19 @@ public final class DoorStream: Sendable {
         return isOpen
     }
 
+    /// Notes the tokens of the prompt, as soon as they are known: events may tell them before the answer's end.
+    public func note(promptTokens: Int, cachedTokens: Int) {
+        prompt.store(promptTokens, ordering: .relaxed)
+        cached.store(cachedTokens, ordering: .relaxed)
+    }
+
+    /// As `note` was told, 0 before; with so many tokens of the answer.
+    func usage(completionTokens: Int) -> DoorUsage {
+        DoorUsage(
+            promptTokens: prompt.load(ordering: .relaxed), completionTokens: completionTokens,
+            cachedTokens: cached.load(ordering: .relaxed))
+    }
+
     /// True once the client has left.
     public var isCancelled: Bool {
         state.withLock { $0.isCancelled }
@@ -175,7 +195,7 @@ public final class DoorStream: Sendable {
 
     /// Whether the client's socket has not yet taken all of the last write, or more than a little text waits.
     public var isBehind: Bool {
-        isBlocked.load(ordering: .acquiring) || waitingBytes > Self.promptBytes
+        isHeld || isBlocked.load(ordering: .acquiring) || waitingBytes > Self.promptBytes
     }
 
     // MARK: For the connection

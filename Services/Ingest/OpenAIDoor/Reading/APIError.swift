@@ -38,14 +38,28 @@ extension APIError {
         case .invalidRequest:
             self = .invalid(failure.parameter, failure.message)
         case .contextLengthExceeded:
-            self = .invalid(failure.parameter, failure.message, code: "context_length_exceeded")
+            // Clients look for this phrase, or for the code in the message: whoever wrote the message, both are there.
+            var message = failure.message
+            if !message.lowercased().contains("maximum context length") {
+                message = "The request exceeds this model's maximum context length. " + message
+            }
+            self = .invalid(failure.parameter, message + " (context_length_exceeded)", code: "context_length_exceeded")
         case .unauthenticated:
             self.init(status: 401, message: failure.message, code: "invalid_api_key")
         case .unknownModel:
             self.init(status: 404, message: failure.message, parameter: "model", code: "model_not_found")
+        case .forbidden:
+            self.init(
+                status: 403, message: failure.message, type: "permission_error", code: "insufficient_permissions")
         case .conflict:
-            self.init(status: 409, message: failure.message, code: "request_id_conflict", shouldRetry: false)
-        case .busy:
+            self.init(status: 409, message: failure.message, code: "idempotency_key_in_use", shouldRetry: false)
+        case .keyMismatch:
+            self.init(status: 422, message: failure.message, code: "idempotency_key_mismatch", shouldRetry: false)
+        case .deadlineExceeded:
+            self.init(
+                status: 504, message: failure.message, type: "server_error", code: "deadline_exceeded",
+                shouldRetry: false)
+        case .busy, .rateLimited:
             self.init(
                 status: 429, message: failure.message, type: "rate_limit_error", code: "rate_limit_exceeded",
                 retryAfterMilliseconds: failure.retryAfterMilliseconds)

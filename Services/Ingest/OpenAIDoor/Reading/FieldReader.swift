@@ -1,4 +1,4 @@
-/// Takes the fields of one JSON object by name and kind, and refuses what is left over.
+/// Takes the fields of one JSON object by name and kind, and tells what is left over.
 ///
 /// `null` counts as absent, as OpenAI's clients send it. Each error names the field.
 struct FieldReader {
@@ -38,9 +38,8 @@ struct FieldReader {
         let integer: Int64
         switch value {
         case .integer(let number): integer = number
-        case .number(let number):
-            guard let whole = Int64(exactly: number) else { throw wrongKind(field, value, "an integer") }
-            integer = whole
+        case .large(let text):
+            throw .invalid(name(field), "\(name(field)) is out of range: \(text.prefix(40))")
         default: throw wrongKind(field, value, "an integer")
         }
         guard range.contains(integer) else {
@@ -56,6 +55,7 @@ struct FieldReader {
         switch value {
         case .integer(let integer): number = Double(integer)
         case .number(let real): number = real
+        case .large(let text): number = Double(text) ?? .infinity
         default: throw wrongKind(field, value, "a number")
         }
         guard range.contains(number), !above || Float(number) > Float(range.lowerBound) else {
@@ -66,6 +66,23 @@ struct FieldReader {
             throw .invalid(name(field), "\(name(field)) must be \(bounds)")
         }
         return Float(number)
+    }
+
+    /// Token ids, `count` of them at most.
+    mutating func tokens(_ field: String, count: Int) throws(APIError) -> [UInt32] {
+        guard let value = take(field) else { return [] }
+        guard case .array(let elements) = value else { throw wrongKind(field, value, "an array of token ids") }
+        guard elements.count <= count else {
+            throw .invalid(name(field), "\(name(field)) must hold at most \(count) token ids.")
+        }
+        var tokens: [UInt32] = []
+        for element in elements {
+            guard case .integer(let id) = element, let token = UInt32(exactly: id) else {
+                throw .invalid(name(field), "\(name(field)) must hold token ids.")
+            }
+            tokens.append(token)
+        }
+        return tokens
     }
 
     mutating func object(_ field: String) throws(APIError) -> FieldReader? {
@@ -81,13 +98,10 @@ struct FieldReader {
         throw .unsupported(name(field), "This server does not support \(name(field)) with this value.")
     }
 
-    /// Call last: what nobody took is unknown.
-    func refuseRest() throws(APIError) {
-        guard let stranger = fields.keys.min() else { return }
-        let shown = stranger.count > 100 ? stranger.prefix(100) + "…" : stranger[...]
-        throw APIError(
-            status: 400, message: "Unknown parameter: \(name(String(shown))).", parameter: name(String(shown)),
-            code: "unknown_parameter")
+    /// Call last: what nobody took is unknown, or changes nothing; it is named, not refused.
+    func ignoreRest(_ ignored: inout [String]) {
+        guard !fields.isEmpty else { return }
+        ignored += fields.filter { $0.value != .null }.keys.sorted().map { name($0) }
     }
 
     func wrongKind(_ field: String, _ value: JSONValue, _ expected: String) -> APIError {

@@ -157,9 +157,35 @@ struct JSONReader {
             return .integer(bytes[start..<position].reduce(0) { $0 * 10 + Int64($1 - 0x30) })
         }
         let text = String(decoding: bytes[start..<position], as: UTF8.self)
-        if isWhole, let integer = Int64(text) { return .integer(integer) }
+        if isWhole {
+            if let integer = Int64(text) { return .integer(integer) }
+            guard let number = Double(text), number.isFinite else { throw failure("a number out of range") }
+            return .large(text)
+        }
+        // 8.0 and 1e3 are whole, too, and are not rounded on the way.
+        if let integer = Self.integer(text) { return .integer(integer) }
         guard let number = Double(text), number.isFinite else { throw failure("a number out of range") }
         return .number(number)
+    }
+
+    /// The value of a number with a fraction or an exponent, if it is whole and fits.
+    private static func integer(_ text: String) -> Int64? {
+        let parts = text.split(maxSplits: 1) { $0 == "e" || $0 == "E" }
+        guard let mantissa = parts.first, let exponent = parts.count > 1 ? Int(parts[1]) : 0,
+            abs(exponent) <= 400
+        else { return nil }
+        let point = mantissa.split(separator: ".", maxSplits: 1)
+        guard let whole = point.first else { return nil }
+        let fraction = point.count > 1 ? String(point[1]) : ""
+        var digits = String(whole) + fraction
+        var shift = exponent - fraction.utf8.count
+        while shift < 0, digits.hasSuffix("0") {
+            digits.removeLast()
+            shift += 1
+        }
+        if digits.isEmpty || digits == "-" { return 0 }
+        guard shift >= 0, shift <= 18, digits.utf8.count + shift <= 20 else { return nil }
+        return Int64(digits + String(repeating: "0", count: shift))
     }
 
     private mutating func digits() throws(Failure) {

@@ -4,6 +4,8 @@ enum JSONValue: Equatable, Sendable {
     case bool(Bool)
     /// A number without fraction or exponent that fits.
     case integer(Int64)
+    /// A whole number that does not fit, as it stands: it is never rounded.
+    case large(String)
     /// Any other number; finite.
     case number(Double)
     case string(String)
@@ -20,7 +22,7 @@ enum JSONValue: Equatable, Sendable {
         switch self {
         case .null: "null"
         case .bool: "a boolean"
-        case .integer, .number: "a number"
+        case .integer, .large, .number: "a number"
         case .string: "a string"
         case .array: "an array"
         case .object: "an object"

@@ -1,24 +1,42 @@
 /// Reads what is to be continued, and where to stop.
 enum PromptReader {
     private static let maximumMessages = 4096
+    private static let maximumPrompts = 128
     private static let maximumStops = 16
     private static let maximumStopBytes = 1024
 
-    static func chat(_ fields: inout FieldReader) throws(APIError) -> DoorRequest.Prompt {
+    static func chat(
+        _ fields: inout FieldReader, ignored: inout [String]
+    ) throws(APIError) -> DoorRequest.Prompt {
         guard let value = fields.take("messages") else { throw fields.missing("messages") }
         guard case .array(let elements) = value else { throw fields.wrongKind("messages", value, "an array") }
         guard (1...maximumMessages).contains(elements.count) else {
             throw .invalid("messages", "messages must hold 1 to \(maximumMessages) messages.")
         }
-        var messages: [DoorRequest.Message] = []
-        messages.reserveCapacity(elements.count)
+        var turns: [Turn] = []
+        turns.reserveCapacity(elements.count)
         for (index, element) in elements.enumerated() {
-            messages.append(try message(element, "messages[\(index)]"))
+            turns.append(try turn(element, "messages[\(index)]", ignored: &ignored))
         }
-        return .chat(messages)
+        guard turns.contains(where: { !$0.more.isEmpty }) else { return .chat(turns.map(\.message)) }
+        return .messages(JSONValue.array(turns.map(\.value)).text)
     }
 
-    private static func message(_ value: JSONValue, _ path: String) throws(APIError) -> DoorRequest.Message {
+    /// A message, and what it has besides role and content that a template may show.
+    private struct Turn {
+        var message: DoorRequest.Message
+        var more: [JSONValue.Member] = []
+
+        var value: JSONValue {
+            .object(
+                [
+                    .init(key: "role", value: .string(message.role)),
+                    .init(key: "content", value: .string(message.content)),
+                ] + more)
+        }
+    }
+
+    private static func turn(_ value: JSONValue, _ path: String, ignored: inout [String]) throws(APIError) -> Turn {
         guard case .object(let members) = value else {
             throw .invalid(path, "\(path) must be an object, not \(value.kind).", code: "invalid_type")
         }
@@ -31,17 +49,28 @@ enum PromptReader {
         default:
             throw .invalid(fields.name("role"), "\(fields.name("role")) must be system, developer, user or assistant.")
         }
-        // What a client's own copy of an earlier answer carries; empty, it means nothing.
-        for field in ["name", "refusal", "audio", "function_call"] { try fields.refuse(field) }
-        for field in ["tool_calls", "annotations"] { try fields.refuse(field) { $0 == .array([]) } }
-        guard let content = fields.take("content") else { throw fields.missing("content") }
-        let text = try text(of: content, fields.name("content"))
-        try fields.refuseRest()
-        return DoorRequest.Message(role: role == "developer" ? "system" : role, content: text)
+        for field in ["audio", "function_call"] { try fields.refuse(field) }
+        try fields.refuse("tool_calls") { $0 == .array([]) }
+        // What a client's own copy of an earlier answer carries.
+        for field in ["refusal", "annotations"] { _ = fields.take(field) }
+        var text = ""
+        if let content = fields.take("content") {
+            text = try Self.text(of: content, fields.name("content"), ignored: &ignored)
+        } else if role != "assistant" {
+            throw fields.missing("content")
+        }
+        var more: [JSONValue.Member] = []
+        for field in ["name", "reasoning_content"] {
+            if let text = try fields.string(field) { more.append(.init(key: field, value: .string(text))) }
+        }
+        fields.ignoreRest(&ignored)
+        return Turn(message: .init(role: role == "developer" ? "system" : role, content: text), more: more)
     }
 
     /// A string, or text parts joined by line feeds.
-    private static func text(of content: JSONValue, _ path: String) throws(APIError) -> String {
+    private static func text(
+        of content: JSONValue, _ path: String, ignored: inout [String]
+    ) throws(APIError) -> String {
         switch content {
         case .string(let text): return text
         case .array(let parts):
@@ -58,7 +87,7 @@ enum PromptReader {
                     throw .unsupported(fields.name("type"), "This server supports content parts of type text only.")
                 }
                 guard let text = try fields.string("text") else { throw fields.missing("text") }
-                try fields.refuseRest()
+                fields.ignoreRest(&ignored)
                 texts.append(text)
             }
             return texts.joined(separator: "\n")
@@ -67,41 +96,52 @@ enum PromptReader {
         }
     }
 
-    /// A string, an array of one string, or an array of token ids, also inside an array of one.
-    static func text(_ fields: inout FieldReader) throws(APIError) -> DoorRequest.Prompt {
+    /// A string, an array of token ids, or an array of several of them.
+    static func texts(_ fields: inout FieldReader) throws(APIError) -> [DoorRequest.Prompt] {
         guard let value = fields.take("prompt") else { throw fields.missing("prompt") }
         switch value {
-        case .string(let text):
-            guard !text.isEmpty else { throw empty }
-            return .text(text)
+        case .string: return [try text(value, "prompt")]
         case .array(let elements):
-            guard let first = elements.first else { throw empty }
-            switch first {
-            case .integer, .number: return .tokens(try tokens(elements))
-            case .string(let text):
-                guard elements.count == 1 else { throw several }
-                guard !text.isEmpty else { throw empty }
-                return .text(text)
-            case .array(let inner):
-                guard elements.count == 1 else { throw several }
-                guard !inner.isEmpty else { throw empty }
-                return .tokens(try tokens(inner))
+            switch elements.first {
+            case nil: throw empty
+            case .integer, .number, .large: return [.tokens(try tokens(elements, "prompt"))]
+            case .string, .array:
+                guard elements.count <= maximumPrompts else {
+                    throw .invalid("prompt", "prompt must hold at most \(maximumPrompts) prompts.")
+                }
+                var prompts: [DoorRequest.Prompt] = []
+                for (index, element) in elements.enumerated() {
+                    prompts.append(try text(element, "prompt[\(index)]"))
+                }
+                return prompts
             default: throw fields.wrongKind("prompt", value, "a string or an array of token ids")
             }
         default: throw fields.wrongKind("prompt", value, "a string or an array of token ids")
         }
     }
 
-    private static let empty = APIError.invalid("prompt", "prompt must not be empty.")
-    private static let several = APIError.unsupported(
-        "prompt", "This server takes one prompt in a request, not several.")
+    private static func text(_ value: JSONValue, _ path: String) throws(APIError) -> DoorRequest.Prompt {
+        switch value {
+        case .string(let text):
+            guard !text.isEmpty else { throw empty }
+            return .text(text)
+        case .array(let elements):
+            guard !elements.isEmpty else { throw empty }
+            return .tokens(try tokens(elements, path))
+        default:
+            throw .invalid(
+                path, "\(path) must be a string or an array of token ids, not \(value.kind).", code: "invalid_type")
+        }
+    }
 
-    private static func tokens(_ elements: [JSONValue]) throws(APIError) -> [UInt32] {
+    private static let empty = APIError.invalid("prompt", "prompt must not be empty.")
+
+    private static func tokens(_ elements: [JSONValue], _ path: String) throws(APIError) -> [UInt32] {
         var tokens: [UInt32] = []
         tokens.reserveCapacity(elements.count)
         for (index, element) in elements.enumerated() {
             guard case .integer(let id) = element, let token = UInt32(exactly: id) else {
-                throw .invalid("prompt[\(index)]", "prompt[\(index)] is not a token id.")
+                throw .invalid("\(path)[\(index)]", "\(path)[\(index)] is not a token id.")
             }
             tokens.append(token)
         }

@@ -1,7 +1,7 @@
 /// Reads the bodies of `/v1/chat/completions` and `/v1/completions`.
 ///
-/// Fields and defaults: OpenAI's API reference; `top_k`, `min_p`, `min_tokens`, `ignore_eos` and `repetition_penalty`
-/// as in vLLM; `hops` is our own. What would change the answer's meaning and is not done here is refused.
+/// Fields and defaults: OpenAI's API reference; those of vLLM, SGLang and llama-server beside it. What would change the
+/// answer's meaning and is not done here is refused; what is unknown is ignored and named.
 struct RequestReader: Sendable {
     /// What is asked.
     enum Form: Sendable {
@@ -11,15 +11,40 @@ struct RequestReader: Sendable {
 
     /// A body, read.
     struct Body: Equatable, Sendable {
-        /// Id and tenant are still to be set.
+        /// The first of what is asked. Id and tenant are still to be set.
         var request: DoorRequest
+        /// Of all choices; the first one's is `request`'s.
+        var prompts: [DoorRequest.Prompt]
+        /// Answers to each prompt.
+        var choices = 1
         /// The stream ends with a chunk of usage.
-        var includesUsage: Bool
+        var includesUsage = false
+        /// Each chunk has the usage so far.
+        var includesContinuousUsage = false
+        /// Fields that nothing was done with.
+        var ignored: [String] = []
+
+        /// How many answers are asked for.
+        var count: Int { prompts.count * choices }
+
+        /// The request for one of the choices, which are all answers to the first prompt, then all to the second.
+        func request(_ index: Int) -> DoorRequest {
+            var request = request
+            request.prompt = prompts[index / choices]
+            // Answers to one prompt are to differ, and each can be had again.
+            request.sampling.seed = request.sampling.seed.map { $0 &+ UInt64(index % choices) }
+            return request
+        }
     }
 
+    /// Answers to one request, at most.
+    static let maximumChoices = 128
+
     let form: Form
-    /// Bound of `max_tokens` and `min_tokens`.
+    /// More of `max_tokens` and `min_tokens` counts as so many.
     let maximumTokens: Int64
+    /// Refuses a request with a field that is unknown.
+    var isStrict = false
 
     /// What `read` returns or throws.
     func result(of bytes: [UInt8]) -> Result<Body, APIError> {
@@ -37,30 +62,52 @@ struct RequestReader: Sendable {
             throw .invalid(nil, "The body must be a JSON object, not \(value.kind).", code: "invalid_type")
         }
         var fields = FieldReader(members)
-        try refuseUnsupported(&fields)
+        var ignored: [String] = []
+        try refuseUnsupported(&fields, &ignored)
         guard let model = try fields.string("model"), !model.isEmpty else { throw fields.missing("model") }
-        guard model.utf8.count <= 256 else { throw .invalid("model", "model must be at most 256 bytes.") }
-        let prompt =
+        guard model.utf8.count <= 255 else { throw .invalid("model", "model must be at most 255 bytes.") }
+        let prompts =
             switch form {
-            case .chat: try PromptReader.chat(&fields)
-            case .text: try PromptReader.text(&fields)
+            case .chat: [try PromptReader.chat(&fields, ignored: &ignored)]
+            case .text: try PromptReader.texts(&fields)
             }
-        var request = DoorRequest(id: DoorRequestID(high: 0, low: 0), tenant: "", model: model, prompt: prompt)
-        request.stops = try PromptReader.stops(&fields)
-        request.sampling = try sampling(&fields)
-        try limits(&fields, &request)
-        request.streams = try fields.bool("stream") ?? false
-        request.wantsHops = try fields.bool("hops") ?? false
-        let includesUsage = try streamOptions(&fields, streams: request.streams)
-        try fields.refuseRest()
-        return Body(request: request, includesUsage: includesUsage)
+        guard let first = prompts.first else { throw fields.missing("prompt") }
+        let request = DoorRequest(id: DoorRequestID(high: 0, low: 0), tenant: "", model: model, prompt: first)
+        var body = Body(request: request, prompts: prompts)
+        body.request.stops = try PromptReader.stops(&fields)
+        body.request.sampling = try sampling(&fields)
+        try limits(&fields, &body.request)
+        try options(&fields, &body.request)
+        if form == .chat { try template(&fields, &body.request) }
+        body.request.streams = try fields.bool("stream") ?? false
+        body.request.wantsHops = try fields.bool("hops") ?? false
+        try streamOptions(&fields, &body, &ignored)
+        body.choices = Int(try fields.integer("n", in: 1...16) ?? 1)
+        let best = try fields.integer("best_of", in: 1...16) ?? Int64(body.choices)
+        guard best == Int64(body.choices) else {
+            throw .unsupported("best_of", "This server does not choose the best of several answers.")
+        }
+        guard body.count <= Self.maximumChoices else {
+            throw .invalid("n", "A request may ask for at most \(Self.maximumChoices) answers.")
+        }
+        if try fields.bool("skip_special_tokens") == false { ignored.append("skip_special_tokens") }
+        fields.ignoreRest(&ignored)
+        if isStrict, let stranger = ignored.min() {
+            let shown = stranger.count > 100 ? stranger.prefix(100) + "…" : stranger[...]
+            throw APIError(
+                status: 400, message: "Unknown parameter: \(shown).", parameter: String(shown),
+                code: "unknown_parameter")
+        }
+        body.ignored = ignored
+        return body
     }
 
     private func sampling(_ fields: inout FieldReader) throws(APIError) -> DoorSampling {
         var sampling = DoorSampling()
         sampling.seed = try fields.integer("seed", in: .min ... .max).map { UInt64(bitPattern: $0) }
         sampling.temperature = try fields.number("temperature", in: 0...2) ?? sampling.temperature
-        sampling.topP = try fields.number("top_p", in: 0...1, above: true) ?? sampling.topP
+        // 0 leaves the likeliest token alone, as the smallest number does.
+        sampling.topP = max(Self.leastTopP, try fields.number("top_p", in: 0...1) ?? sampling.topP)
         let topK = try fields.integer("top_k", in: -1...Int64(Int32.max)) ?? 0
         sampling.topK = UInt32(max(0, topK))
         sampling.minP = try fields.number("min_p", in: 0...1) ?? sampling.minP
@@ -71,70 +118,137 @@ struct RequestReader: Sendable {
         return sampling
     }
 
-    private func limits(_ fields: inout FieldReader, _ request: inout DoorRequest) throws(APIError) {
-        let tokens = try fields.integer("max_tokens", in: 1...maximumTokens)
-        let field = form == .chat ? "max_completion_tokens" : "max_tokens"
-        let completionTokens =
-            form == .chat ? try fields.integer("max_completion_tokens", in: 1...maximumTokens) : nil
-        if let tokens, let completionTokens, tokens != completionTokens {
-            throw .invalid(field, "max_tokens and max_completion_tokens differ.")
+    private static let leastTopP: Float = 1e-9
+
+    /// A bound of tokens: what is beyond the largest one counts as that.
+    private func bound(_ field: String, _ fields: inout FieldReader) throws(APIError) -> Int64? {
+        guard let value = fields.take(field) else { return nil }
+        switch value {
+        case .large(let text) where !text.hasPrefix("-"): return maximumTokens
+        // Some clients write that there is no bound.
+        case .integer(-1): return nil
+        case .integer(let number):
+            guard number >= 1 else { throw .invalid(field, "\(field) must be at least 1.") }
+            return min(number, maximumTokens)
+        case .number, .large: throw .invalid(field, "\(field) must be a whole number from 1.", code: "invalid_type")
+        default: throw fields.wrongKind(field, value, "an integer")
         }
-        // OpenAI's default for /v1/completions is 16.
+    }
+
+    private func limits(_ fields: inout FieldReader, _ request: inout DoorRequest) throws(APIError) {
+        let tokens = try bound("max_tokens", &fields)
+        let completionTokens = form == .chat ? try bound("max_completion_tokens", &fields) : nil
+        // OpenAI's default for /v1/completions is 16. Of two bounds the newer field's counts.
         let maximum = completionTokens ?? tokens ?? (form == .text ? 16 : nil)
         request.maximumTokens = maximum.map { UInt32(clamping: $0) }
         let minimum = try fields.integer("min_tokens", in: 0...maximumTokens) ?? 0
-        if let maximum, minimum > maximum { throw .invalid("min_tokens", "min_tokens must not exceed \(field).") }
+        if let maximum, minimum > maximum {
+            throw .invalid("min_tokens", "min_tokens must not exceed max_tokens.")
+        }
         request.minimumTokens = UInt32(clamping: minimum)
         request.ignoresEndOfSequence = try fields.bool("ignore_eos") ?? false
     }
 
-    private func streamOptions(_ fields: inout FieldReader, streams: Bool) throws(APIError) -> Bool {
-        guard var options = try fields.object("stream_options") else { return false }
-        guard streams else {
-            throw .invalid("stream_options", "stream_options is only allowed when stream is true.")
+    private func options(_ fields: inout FieldReader, _ request: inout DoorRequest) throws(APIError) {
+        request.priority = Int32(
+            clamping: try fields.integer("priority", in: Int64(Int32.min)...Int64(Int32.max)) ?? 0)
+        request.stopTokens = try fields.tokens("stop_token_ids", count: 128)
+        if let salt = try fields.string("cache_salt") {
+            guard (1...255).contains(salt.utf8.count) else {
+                throw .invalid("cache_salt", "cache_salt must have 1 to 255 bytes.")
+            }
+            request.cacheSalt = salt
         }
-        let includesUsage = try options.bool("include_usage") ?? false
+        guard let value = fields.take("logit_bias") else { return }
+        guard case .object(let members) = value else { throw fields.wrongKind("logit_bias", value, "an object") }
+        for member in members {
+            guard let token = UInt32(member.key) else {
+                throw .invalid("logit_bias", "logit_bias must name tokens by their ids.")
+            }
+            let bias: Double
+            switch member.value {
+            case .integer(let number): bias = Double(number)
+            case .number(let number): bias = number
+            default: throw .invalid("logit_bias", "logit_bias must hold numbers.", code: "invalid_type")
+            }
+            request.logitBias.append(TokenBias(token: token, bias: Float(max(-100, min(100, bias)))))
+        }
+    }
+
+    /// How the chat template is applied; the members of `chat_template_kwargs` are its variables.
+    private func template(_ fields: inout FieldReader, _ request: inout DoorRequest) throws(APIError) {
+        var arguments: [JSONValue.Member] = []
+        if let value = fields.take("chat_template_kwargs") {
+            guard case .object(let members) = value else {
+                throw fields.wrongKind("chat_template_kwargs", value, "an object")
+            }
+            arguments = members
+        }
+        if let effort = try fields.string("reasoning_effort"),
+            !arguments.contains(where: { $0.key == "reasoning_effort" })
+        {
+            arguments.append(.init(key: "reasoning_effort", value: .string(effort)))
+        }
+        if let documents = fields.take("documents") {
+            guard case .array = documents else { throw fields.wrongKind("documents", documents, "an array") }
+            if !arguments.contains(where: { $0.key == "documents" }) {
+                arguments.append(.init(key: "documents", value: documents))
+            }
+        }
+        if !arguments.isEmpty {
+            request.templateArguments = JSONValue.object(arguments).text
+            guard request.templateArguments.utf8.count <= 64 << 10 else {
+                throw .invalid("chat_template_kwargs", "chat_template_kwargs must be at most 64 KiB.")
+            }
+        }
+        request.continuesFinalMessage = try fields.bool("continue_final_message") ?? false
+        let prompts = try fields.bool("add_generation_prompt")
+        if request.continuesFinalMessage, prompts == true {
+            throw .invalid(
+                "continue_final_message", "continue_final_message and add_generation_prompt exclude each other.")
+        }
+        request.omitsGenerationPrompt = prompts == false
+    }
+
+    private func streamOptions(
+        _ fields: inout FieldReader, _ body: inout Body, _ ignored: inout [String]
+    ) throws(APIError) {
+        guard var options = try fields.object("stream_options") else { return }
+        body.includesUsage = try options.bool("include_usage") ?? false
+        let isContinuous = try options.bool("continuous_usage_stats") ?? false
+        body.includesContinuousUsage = body.includesUsage && isContinuous
         _ = try options.bool("include_obfuscation")
-        try options.refuseRest()
-        return includesUsage
+        options.ignoreRest(&ignored)
     }
 
     /// Known fields that ask for what is not done here, and known fields that change nothing.
-    private func refuseUnsupported(_ fields: inout FieldReader) throws(APIError) {
-        func isEmpty(_ value: JSONValue) -> Bool {
-            switch value {
-            case .array(let elements): elements.isEmpty
-            case .object(let members): members.isEmpty
-            default: false
-            }
-        }
-        try fields.refuse("n") { $0 == .integer(1) }
-        try fields.refuse("logit_bias", unless: isEmpty)
-        try fields.refuse("store") { $0 == .bool(false) }
-        try fields.refuse("service_tier") { $0 == .string("auto") || $0 == .string("default") }
-        for field in ["user", "safety_identifier", "prompt_cache_key"] { _ = try fields.string(field) }
-        _ = try fields.object("metadata")
+    private func refuseUnsupported(_ fields: inout FieldReader, _ ignored: inout [String]) throws(APIError) {
+        for field in FieldTable.idle { _ = fields.take(field) }
+        for (field, harmless) in FieldTable.refused { try fields.refuse(field, unless: harmless.includes) }
+        // More in the answer, the same answer.
+        for field in ["return_token_ids", "vllm_xargs"] where fields.take(field) != nil { ignored.append(field) }
         switch form {
         case .chat:
-            try fields.refuse("logprobs") { $0 == .bool(false) }
-            try fields.refuse("top_logprobs") { $0 == .integer(0) }
-            try fields.refuse("tools", unless: isEmpty)
-            try fields.refuse("tool_choice") { $0 == .string("none") || $0 == .string("auto") }
-            _ = try fields.bool("parallel_tool_calls")
-            try fields.refuse("functions", unless: isEmpty)
-            try fields.refuse("function_call") { $0 == .string("none") || $0 == .string("auto") }
-            try fields.refuse("response_format") {
-                $0 == .object([.init(key: "type", value: .string("text"))])
+            for (field, harmless) in FieldTable.refusedInChats { try fields.refuse(field, unless: harmless.includes) }
+            // Tools that the model is told not to use change nothing.
+            let choice = fields.take("tool_choice")
+            if choice == .string("none") {
+                _ = fields.take("tools")
+            } else {
+                try fields.refuse("tools", unless: FieldTable.Harmless.empty.includes)
+                if let choice, choice != .string("auto") {
+                    throw .unsupported("tool_choice", "This server does not support tool_choice with this value.")
+                }
             }
+            try fields.refuse("response_format") { $0 == .object([.init(key: "type", value: .string("text"))]) }
             try fields.refuse("modalities") { $0 == .array([.string("text")]) }
-            for field in ["audio", "prediction", "reasoning_effort", "verbosity", "web_search_options"] {
-                try fields.refuse(field)
-            }
         case .text:
-            try fields.refuse("logprobs")
-            try fields.refuse("echo") { $0 == .bool(false) }
-            try fields.refuse("best_of") { $0 == .integer(1) }
-            try fields.refuse("suffix") { $0 == .string("") }
+            for (field, harmless) in FieldTable.refusedInCompletions {
+                try fields.refuse(field, unless: harmless.includes)
+            }
+            if try fields.bool("add_special_tokens") == false {
+                throw .unsupported("add_special_tokens", "This server always adds the model's special tokens.")
+            }
         }
     }
 }

@@ -15,8 +15,36 @@ public struct DoorConfiguration: Sendable {
     public var maximumTokens: Int64 = 1 << 20
     /// Connections at once; more wait in the listen queue.
     public var maximumConnections = 16_384
-    /// After which time without a complete request a connection is closed.
+    /// Connections of one address that is not this machine's, at once.
+    public var connectionsPerAddress = 2048
+    /// Connections at once that have not shown a key, where there are keys: with the bound of a head, what they take
+    /// together is bounded. The oldest one gives way.
+    public var maximumStrangers = 1024
+    /// Bytes of bodies that are being read, of all connections together.
+    public var bodiesLimit = 512 << 20
+    /// How long a connection may be without a request.
     public var idleTimeout: Duration = .seconds(75)
+    /// How long a request's head may take, from its first byte; and the body of one that is refused.
+    public var headTimeout: Duration = .seconds(10)
+    /// How long a request's body may take as a whole.
+    public var bodyTimeout: Duration = .seconds(60)
+    /// How long an answer in one piece may lie in a socket whose client does not read.
+    public var unreadTimeout: Duration = .seconds(60)
+    /// How long a client that is told of an error before it has sent all may take to read that.
+    public var lingerTimeout: Duration = .seconds(2)
+    /// How long connections may take to come to their end once the door stops.
+    public var stopTimeout: Duration = .seconds(3)
+    /// After which time without text a streamed answer begins with a comment, and how often one follows.
+    public var firstComment: Duration = .seconds(2)
+    public var laterComments: Duration = .seconds(10)
+    /// How often connections are held to their times.
+    public var sweepInterval: Duration = .milliseconds(250)
+    /// Pages of these origins may ask; `*` for all.
+    public var corsOrigins: [String] = []
+    /// Requests with fields that are unknown are refused.
+    public var strictFields = false
+    /// What `/version` says.
+    public var version = "0.8.0"
     /// Bytes of answers that the system may hold for one connection: what it holds counts as delivered, although the
     /// client may never read it. Linux takes twice as much, for its own bookkeeping.
     public var sendBuffer = 256 << 10

@@ -8,9 +8,11 @@ extension DoorConnection {
 
     func complete(_ exchange: Exchange, _ form: RequestReader.Form, _ client: RequestGate.Client) {
         exchange.startedAt = .now()
+        exchange.wroteAt = exchange.startedAt
         let bytes = exchange.body.map { Array($0.readableBytesView) } ?? []
-        exchange.body = nil
-        let reader = RequestReader(form: form, maximumTokens: server.configuration.maximumTokens)
+        dropBody(exchange)
+        let reader = RequestReader(
+            form: form, maximumTokens: server.configuration.maximumTokens, isStrict: server.configuration.strictFields)
         guard bytes.count > Self.largeBody else {
             return submit(exchange, reader.result(of: bytes), form, client)
         }
@@ -36,64 +38,100 @@ extension DoorConnection {
         case .failure(let error): return refuse(exchange, error)
         case .success(let found): body = found
         }
-        body.request.id = exchange.id
-        body.request.clientChoseID = exchange.clientChoseID
+        if !body.ignored.isEmpty {
+            exchange.ignored = body.ignored
+            server.noteIgnored(body.ignored)
+        }
+        guard body.count == 1 || exchange.labels.idempotencyKey.isEmpty else {
+            return refuse(
+                exchange, .invalid("Idempotency-Key", "A request for several answers cannot have an Idempotency-Key."))
+        }
+        body.request.label = exchange.labels.label
+        body.request.idempotencyKey = exchange.labels.idempotencyKey
+        body.request.timeoutNanoseconds = exchange.labels.timeoutNanoseconds
         body.request.tenant = client.tenant
         body.request.grant = client.grant
         if exchange.wantsHops { body.request.wantsHops = true }
         exchange.streams = body.request.streams
+        for index in 0..<body.count {
+            let isHeld = body.count > 1 && !body.request.streams
+            exchange.choices.append(
+                Choice(
+                    index: index, id: server.configuration.makeID(),
+                    stream: server.makeStream(for: self, isHeld: isHeld)))
+        }
         exchange.writer = AnswerWriter(
             form: form,
             identity: AnswerWriter.Identity(
-                id: exchange.id, created: server.date.seconds, model: body.request.model,
+                id: exchange.choices[0].id, created: server.date.seconds, model: body.request.model,
                 fingerprint: server.configuration.fingerprint),
-            streams: body.request.streams, includesUsage: body.includesUsage, wantsHops: body.request.wantsHops)
-        let stream = server.makeStream(for: self)
-        exchange.stream = stream
-        server.metrics.openRequests.add(1)
-        server.backend.submit(body.request, to: stream)
+            streams: body.request.streams, includesUsage: body.includesUsage,
+            includesContinuousUsage: body.includesContinuousUsage, wantsHops: body.request.wantsHops,
+            choices: body.count)
+        server.metrics.openRequests.add(Double(body.count))
+        for choice in exchange.choices {
+            var request = body.request(choice.index)
+            request.id = choice.id
+            server.backend.submit(request, to: choice.stream)
+        }
     }
 
     /// Writes what has come, unless the socket still has to take what came before: all text that is ready goes into one
     /// event and one write, and while the socket takes it, more may gather.
     func look(at stream: DoorStream) {
-        guard let exchange, exchange.stream === stream else { return }
+        guard let exchange, let choice = exchange.choice(of: stream) else { return }
         if stream.isAbandoned { return abort() }
         guard !exchange.isWriting, case .batch(let hasMore) = stream.take(&server.batch) else { return }
-        if !exchange.hasBegun, !server.batch.text.isEmpty || server.batch.end != nil {
-            exchange.hasBegun = true
+        if !choice.hasBegun, !server.batch.text.isEmpty || server.batch.end != nil {
+            choice.hasBegun = true
             server.metrics.timeToFirstToken.observe(nanoseconds: elapsed(exchange))
         }
         // Until the first text is written an error can still be told by the status.
         if case .failed(let failure)? = server.batch.end, !exchange.hasHead {
-            release(stream, exchange)
-            exchange.stream = nil
+            giveUpChoices(exchange)
             return refuse(exchange, APIError(failure))
         }
-        if exchange.streams { writeEvents(exchange, stream) } else { gather(exchange, stream) }
-        guard self.exchange === exchange else { return }
-        if exchange.isWriting {
-            stream.setBlocked(true)
-        } else if hasMore {
-            server.outbox.list(stream)
-        }
+        if exchange.streams { writeEvents(exchange, choice) } else { gather(exchange, choice) }
+        if self.exchange === exchange, !exchange.isWriting, hasMore { server.outbox.list(stream) }
     }
 
-    private func writeEvents(_ exchange: Exchange, _ stream: DoorStream) {
-        let sent = Sent(
-            tokens: server.batch.tokens, isLast: server.batch.end != nil, isAwaited: server.batch.isAwaited)
-        server.payload.clear()
-        if !server.batch.text.isEmpty || (sent.isLast && exchange.writer?.hasRest == true) {
-            exchange.writer?.writeText(server.batch.text, isLast: sent.isLast, to: &server.payload)
+    private func writeEvents(_ exchange: Exchange, _ choice: Choice) {
+        var sent = Sent(choice: choice, tokens: server.batch.tokens, isAwaited: server.batch.isAwaited)
+        let end = server.batch.end
+        choice.tokens += server.batch.tokens
+        // The first text may come with the end: what is told of the prompt there holds for it, too.
+        if case .finished(let finish)? = end {
+            choice.stream.note(promptTokens: finish.usage.promptTokens, cachedTokens: finish.usage.cachedTokens)
         }
-        switch server.batch.end {
-        case .finished(let finish)?: exchange.writer?.writeFinish(finish, to: &server.payload)
-        case .failed(let failure)?: exchange.writer?.writeFailure(failure, to: &server.payload)
+        server.payload.clear()
+        if !server.batch.text.isEmpty || (end != nil && exchange.writer?.hasRest(of: choice.index) == true) {
+            exchange.writer?.writeText(
+                server.batch.text, isLast: end != nil, choice: choice.index,
+                usage: choice.stream.usage(completionTokens: choice.tokens), to: &server.payload)
+        }
+        switch end {
+        case .finished(let finish)?:
+            choice.finish = finish
+            sent.isEnd = true
+            sent.isLast = exchange.choices.allSatisfy { $0.finish != nil }
+            exchange.writer?.writeFinish(
+                finish, choice: choice.index, total: sent.isLast ? total(exchange) : nil, to: &server.payload)
+        case .failed(let failure)?:
+            sent.isEnd = true
+            sent.isLast = true
+            exchange.writer?.writeFailure(failure, to: &server.payload)
+            // One that fails ends them all.
+            for other in exchange.choices where other !== choice && other.finish == nil { giveUp(other, exchange) }
         case nil: break
         }
-        guard server.payload.readableBytes > 0 else { return accepted(exchange, stream, sent) }
+        guard server.payload.readableBytes > 0 else { return accepted(exchange, sent) }
+        writePayload(exchange, sent)
+    }
+
+    /// Writes the payload as the next part of a stream of events, with the head if it is the first.
+    private func writePayload(_ exchange: Exchange, _ sent: Sent) {
         if exchange.isOld { exchange.closes = true }
-        let head = exchange.hasHead ? nil : head(exchange, id: exchange.id)
+        let head = exchange.hasHead ? nil : head(exchange)
         exchange.hasHead = true
         let payload = server.payload
         let buffer = server.write { buffer in
@@ -108,33 +146,106 @@ extension DoorConnection {
         send(exchange, buffer, sent)
     }
 
-    /// Keeps the text until the end, and writes the whole answer in one piece.
-    private func gather(_ exchange: Exchange, _ stream: DoorStream) {
-        exchange.text.append(contentsOf: server.batch.text)
-        exchange.tokens += server.batch.tokens
-        // Nothing goes out before the end: there is nothing to wait for.
-        if server.batch.isAwaited { server.backend.accepted(stream) }
-        guard case .finished(let finish)? = server.batch.end else { return }
+    /// Lets a client that waits for events know that they will come: clients, and proxies between, give up on a
+    /// connection that is silent.
+    func keepAlive(_ exchange: Exchange, _ now: NIODeadline) {
+        guard exchange.streams, !exchange.isWriting, !exchange.choices.isEmpty else { return }
+        let configuration = server.configuration
+        let patience = exchange.hasHead ? configuration.laterComments : configuration.firstComment
+        guard now - exchange.wroteAt >= TimeAmount(patience) else { return }
         server.payload.clear()
-        exchange.writer?.writeAnswer(exchange.text, finish, to: &server.payload)
-        let head = head(exchange, id: exchange.id)
+        AnswerWriter.writeComment(to: &server.payload)
+        writePayload(exchange, Sent())
+    }
+
+    private func total(_ exchange: Exchange) -> DoorUsage {
+        exchange.choices.reduce(DoorUsage(promptTokens: 0, completionTokens: 0)) { sum, choice in
+            choice.finish.map { sum + $0.usage } ?? sum
+        }
+    }
+
+    /// Keeps the text until the end, and writes the whole answer in one piece.
+    private func gather(_ exchange: Exchange, _ choice: Choice) {
+        choice.text.append(contentsOf: server.batch.text)
+        choice.tokens += server.batch.tokens
+        if server.batch.isAwaited { choice.isAwaited = true }
+        if case .finished(let finish)? = server.batch.end { choice.finish = finish }
+        // Nothing goes out before the end: there is nothing to wait for but the other choices. What counts as delivered
+        // before they are all there would stay so when one of them fails.
+        if exchange.choices.allSatisfy({ $0.isAwaited || $0.finish != nil }) {
+            for choice in exchange.choices where choice.isAwaited && choice.finish == nil {
+                choice.isAwaited = false
+                server.backend.accepted(choice.stream)
+            }
+        }
+        var answers: [(text: [UInt8], finish: DoorFinish)] = []
+        for choice in exchange.choices {
+            guard let finish = choice.finish else { return }
+            answers.append((choice.text, finish))
+        }
+        server.payload.clear()
+        exchange.writer?.writeAnswer(answers, usage: total(exchange), to: &server.payload)
+        let head = head(exchange)
         let payload = server.payload
         let buffer = server.write { buffer in
             head.writeCompletion(length: payload.readableBytes, to: &buffer)
             buffer.writeImmutableBuffer(payload)
         }
-        send(exchange, buffer, Sent(tokens: exchange.tokens, isLast: true))
+        send(exchange, buffer, Sent(isLast: true))
     }
 
     /// The socket has taken a write.
-    func accepted(_ exchange: Exchange, _ stream: DoorStream, _ sent: Sent) {
-        stream.deliver(sent.tokens)
+    func accepted(_ exchange: Exchange, _ sent: Sent) {
+        if let choice = sent.choice {
+            choice.stream.deliver(sent.tokens)
+            if sent.isEnd { release(choice, exchange) }
+        }
         if sent.isLast {
-            release(stream, exchange)
+            for choice in exchange.choices where !choice.isReleased {
+                choice.stream.deliver(choice.tokens)
+                release(choice, exchange)
+            }
             server.metrics.count(exchange.route.label, status: 200)
             return endExchange()
         }
-        if sent.isAwaited { server.backend.accepted(stream) }
-        if stream.setBlocked(false) { look(at: stream) }
+        if sent.isAwaited, let choice = sent.choice { server.backend.accepted(choice.stream) }
+        resume(exchange, after: sent.choice)
+    }
+
+    /// Looks at the streams that had to wait for the socket, beginning with the one after the last written.
+    private func resume(_ exchange: Exchange, after last: Choice?) {
+        var wasBlocked = false
+        for choice in exchange.choices where choice.stream.setBlocked(false) { wasBlocked = true }
+        guard wasBlocked else { return }
+        let count = exchange.choices.count
+        let first = (last?.index ?? -1) + 1
+        for offset in 0..<count {
+            guard self.exchange === exchange, !exchange.isWriting, exchange.choices.count == count else { return }
+            look(at: exchange.choices[(first + offset) % count].stream)
+        }
+    }
+
+    /// Ends all that is in the works for a request.
+    func giveUpChoices(_ exchange: Exchange) {
+        guard !exchange.choices.isEmpty else { return }
+        exchange.operations = exchange.choices.map(\.id.description).joined(separator: ", ")
+        for choice in exchange.choices { giveUp(choice, exchange) }
+        exchange.choices = []
+    }
+
+    private func giveUp(_ choice: Choice, _ exchange: Exchange) {
+        guard !choice.isReleased else { return }
+        choice.stream.cancel()
+        release(choice, exchange)
+    }
+
+    /// The door is done with a stream.
+    private func release(_ choice: Choice, _ exchange: Exchange) {
+        guard !choice.isReleased else { return }
+        choice.isReleased = true
+        server.forget(choice.stream)
+        server.metrics.openRequests.add(-1)
+        server.metrics.deliveredTokens.increment(by: UInt64(choice.stream.deliveredTokens))
+        server.metrics.duration.observe(nanoseconds: elapsed(exchange))
     }
 }

@@ -1,6 +1,7 @@
 import AdminDoor
 import NIOCore
 import NIOHTTP1
+import NIOHTTPCompression
 import Telemetry
 
 /// One connection of a client: reads its requests one after the other, and writes their answers.
@@ -19,6 +20,9 @@ final class DoorConnection: ChannelDuplexHandler {
         case reading
         /// A request has been read, and its answer is in the works.
         case answering
+        /// All is answered, and the connection has no more requests: what the client still sends is dropped until it
+        /// has had time to read.
+        case lingering
         /// Nothing counts any more.
         case closed
     }
@@ -31,8 +35,14 @@ final class DoorConnection: ChannelDuplexHandler {
     private var parts = CircularBuffer<HTTPServerRequestPart>(initialCapacity: 4)
     private var isHandling = false
     private var holdsRead = false
-    private var lastActive = NIODeadline.now()
-    private var timer: Scheduled<Void>?
+    /// Since when it is in its phase.
+    private var phaseSince = NIODeadline.now()
+    /// When the first byte of the next head came.
+    private var headSince: NIODeadline?
+    /// The decoder understands no more of what the client sends.
+    private var hasRubbish = false
+    /// A request of it came with a good key, or there are no keys.
+    private(set) var isKnown = false
     /// The connection ends with what is in the works.
     private var isStopping = false
 
@@ -42,21 +52,22 @@ final class DoorConnection: ChannelDuplexHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        setTimer(after: TimeAmount(server.configuration.idleTimeout), context)
         server.add(self)
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         leave()
-        timer?.cancel()
-        timer = nil
         self.context = nil
         server.remove(self)
     }
 
+    /// Bytes came, of whatever.
+    func noteArrival() {
+        if phase == .idle, headSince == nil { headSince = .now() }
+    }
+
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard phase != .closed else { return }
-        lastActive = .now()
+        guard phase != .closed, phase != .lingering else { return }
         parts.append(unwrapInboundIn(data))
         handleParts()
     }
@@ -78,12 +89,31 @@ final class DoorConnection: ChannelDuplexHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        guard error is HTTPParserError, phase == .idle || phase == .reading else { return abort() }
-        phase = .closed
-        var answer = ByteBuffer()
-        answer.writeStaticString("HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-        context.writeAndFlush(wrapOutboundOut(answer), promise: nil)
-        context.close(promise: nil)
+        switch error {
+        case let error as NIOHTTPDecompression.DecompressionError where error == .limit && phase == .reading:
+            if let exchange { refuseRest(exchange, tooLarge) }
+        case is NIOHTTPDecompression.DecompressionError, is NIOHTTPDecompression.ExtraDecompressionError:
+            guard phase == .reading, let exchange else { return abort() }
+            refuseRest(exchange, .invalid(nil, "The body is not what its Content-Encoding says.", code: "invalid_body"))
+        case is HTTPParserError:
+            // What came before it gets its answer first.
+            hasRubbish = true
+            if phase == .idle || phase == .reading, parts.isEmpty { refuseRubbish() }
+        default: abort()
+        }
+    }
+
+    private func refuseRubbish() {
+        if let exchange { dropBody(exchange) }
+        let exchange = Exchange.unreadable()
+        self.exchange = exchange
+        refuseRest(exchange, .invalid(nil, "This is not HTTP/1.1.", code: "invalid_http"))
+    }
+
+    /// Answers before the body has come to its end; nothing that follows is read.
+    private func refuseRest(_ exchange: Exchange, _ error: APIError) {
+        exchange.isEndless = true
+        refuse(exchange, error)
     }
 
     // MARK: The end
@@ -107,19 +137,9 @@ final class DoorConnection: ChannelDuplexHandler {
         parts.removeAll()
         guard let exchange else { return }
         self.exchange = nil
-        if let stream = exchange.stream {
-            stream.cancel()
-            release(stream, exchange)
-        }
+        dropBody(exchange)
+        giveUpChoices(exchange)
         if isComplete, exchange.isCompletion { server.metrics.count(exchange.route.label, status: 499) }
-    }
-
-    /// The door is done with a stream.
-    func release(_ stream: DoorStream, _ exchange: Exchange) {
-        server.forget(stream)
-        server.metrics.openRequests.add(-1)
-        server.metrics.deliveredTokens.increment(by: UInt64(stream.deliveredTokens))
-        server.metrics.duration.observe(nanoseconds: elapsed(exchange))
     }
 
     func elapsed(_ exchange: Exchange) -> UInt64 {
@@ -128,31 +148,73 @@ final class DoorConnection: ChannelDuplexHandler {
 
     /// The answer is written: on to the next request.
     func endExchange() {
-        let closes = exchange?.closes ?? true
+        let (closes, isEndless) = (exchange?.closes ?? true, exchange?.isEndless ?? true)
         exchange = nil
+        if closes, isEndless { return linger() }
         guard !closes, !isStopping || !parts.isEmpty else { return abort() }
-        phase = .idle
-        lastActive = .now()
+        enter(.idle)
         handleParts()
     }
 
+    private func enter(_ phase: Phase) {
+        self.phase = phase
+        phaseSince = .now()
+        headSince = nil
+    }
+
+    /// Ends our side: closing both while the client still sends would take the answer from it.
+    private func linger() {
+        guard let context, !isStopping else { return abort() }
+        enter(.lingering)
+        parts.removeAll()
+        context.close(mode: .output, promise: nil)
+        if holdsRead {
+            holdsRead = false
+            context.read()
+        }
+    }
+
     /// What stands above the answer's body. Decides whether the connection goes on after it.
-    func head(_ exchange: Exchange, id: DoorRequestID?) -> ResponseHead {
+    func head(_ exchange: Exchange) -> ResponseHead {
         if isStopping, parts.isEmpty { exchange.closes = true }
-        return ResponseHead(id: id, date: server.date, closes: exchange.closes)
+        return ResponseHead(fields: exchange.fields, date: server.date, closes: exchange.closes)
     }
 
-    private func setTimer(after delay: TimeAmount, _ context: ChannelHandlerContext) {
-        timer = context.eventLoop.assumeIsolated().scheduleTask(in: delay) { [weak self] in self?.endIfIdle() }
+    /// Holds the connection to its times. Each counts from its begin: no byte of the client's prolongs any.
+    func sweep(_ now: NIODeadline) {
+        let configuration = server.configuration
+        func isOver(_ limit: Duration, since: NIODeadline) -> Bool { now - since >= TimeAmount(limit) }
+        switch phase {
+        case .closed: break
+        case .idle:
+            if isOver(configuration.idleTimeout, since: phaseSince) { return abort() }
+            if let headSince, isOver(configuration.headTimeout, since: headSince) { abort() }
+        case .reading:
+            guard let exchange else { return abort() }
+            guard exchange.isCompletion else {
+                if isOver(configuration.headTimeout, since: phaseSince) { abort() }
+                return
+            }
+            guard isOver(configuration.bodyTimeout, since: phaseSince) else { return }
+            refuseRest(exchange, APIError(status: 408, message: "The body took too long.", code: "request_timeout"))
+        case .answering:
+            guard let exchange else { return }
+            // An answer in one piece that its client does not read.
+            if exchange.isWriting, exchange.choices.isEmpty || !exchange.streams,
+                isOver(configuration.unreadTimeout, since: exchange.wroteAt)
+            {
+                return abort()
+            }
+            keepAlive(exchange, now)
+        case .lingering: if isOver(configuration.lingerTimeout, since: phaseSince) { abort() }
+        }
     }
 
-    private func endIfIdle() {
-        guard let context, phase != .closed else { return }
-        let timeout = TimeAmount(server.configuration.idleTimeout)
-        if phase == .answering { return setTimer(after: timeout, context) }
-        let left = lastActive + timeout - .now()
-        if left <= .zero { abort() } else { setTimer(after: left, context) }
-    }
+    /// Whether it may be closed to make room for others: it has shown no key.
+    var isStranger: Bool { !isKnown && (phase == .idle || phase == .reading || phase == .lingering) }
+
+    /// Since when it is open.
+    let openedAt = NIODeadline.now()
 
     // MARK: Requests
 
@@ -167,6 +229,7 @@ final class DoorConnection: ChannelDuplexHandler {
             }
         }
         isHandling = false
+        if hasRubbish, phase == .idle || phase == .reading, parts.isEmpty { return refuseRubbish() }
         if holdsRead, parts.isEmpty {
             holdsRead = false
             context?.read()
@@ -177,22 +240,28 @@ final class DoorConnection: ChannelDuplexHandler {
         let path = Route.path(of: head.uri)
         let route = Route(path)
         var plan = server.gate.plan(for: head, path: path, route)
-        var chosen: DoorRequestID?
-        if case .admin = plan {
-        } else {
-            do throws(APIError) { chosen = try server.gate.requestID(head.headers) } catch { plan = .refuse(error) }
+        var labels = RequestLabels()
+        do throws(APIError) { labels = try RequestLabels(head.headers) } catch {
+            if case .refuse = plan {} else { plan = .refuse(error) }
         }
-        let exchange = Exchange(
-            head, plan: plan, route: route, id: chosen ?? server.configuration.makeID(), clientChoseID: chosen != nil)
+        let exchange = Exchange(head, plan: plan, route: route, labels: labels)
+        exchange.cors = server.gate.cors(head)
         self.exchange = exchange
-        phase = .reading
-        // A client that asks before it sends a large body waits for this answer, some for a second.
-        if head.headers.first(name: "expect")?.lowercased() == "100-continue" {
-            var answer = ByteBuffer()
-            answer.writeStaticString("HTTP/1.1 100 Continue\r\n\r\n")
-            context?.writeAndFlush(wrapOutboundOut(answer), promise: nil)
+        enter(.reading)
+        switch plan {
+        case .complete, .models, .model: isKnown = true
+        case .refuse, .admin, .preflight, .text: if !server.hasKeys { isKnown = true }
         }
-        guard exchange.isEndless else { return }
+        guard exchange.isEndless else {
+            // A client that asks before it sends a large body waits for this answer, some for a second.
+            if head.headers.first(name: "expect")?.lowercased() == "100-continue" {
+                if case .refuse(let error) = plan { return refuseRest(exchange, error) }
+                var answer = ByteBuffer()
+                answer.writeStaticString("HTTP/1.1 100 Continue\r\n\r\n")
+                context?.writeAndFlush(wrapOutboundOut(answer), promise: nil)
+            }
+            return
+        }
         switch plan {
         case .refuse(let error): refuse(exchange, error)
         case .complete where exchange.hasLength: refuse(exchange, tooLarge)
@@ -206,14 +275,26 @@ final class DoorConnection: ChannelDuplexHandler {
     }
 
     private func add(_ part: ByteBuffer) {
-        guard let exchange, !exchange.add(part, limit: server.configuration.bodyLimit) else { return }
-        exchange.isEndless = true
-        refuse(exchange, tooLarge)
+        guard phase == .reading, let exchange else { return }
+        let before = exchange.heldBytes
+        let goesOn = exchange.add(part, limit: server.configuration.bodyLimit)
+        server.heldBodies += exchange.heldBytes - before
+        guard goesOn else { return refuseRest(exchange, tooLarge) }
+        guard server.heldBodies > server.configuration.bodiesLimit, exchange.heldBytes > 0 else { return }
+        dropBody(exchange)
+        refuseRest(
+            exchange, APIError(DoorFailure(.busy, "Too many bodies are being read; retry later.")))
+    }
+
+    /// Lets go of the body.
+    func dropBody(_ exchange: Exchange) {
+        server.heldBodies -= exchange.heldBytes
+        exchange.body = nil
     }
 
     private func process() {
         guard let exchange else { return }
-        phase = .answering
+        enter(.answering)
         switch exchange.plan {
         case .refuse(let error): refuse(exchange, error)
         case .complete(let form, let client):
@@ -221,6 +302,9 @@ final class DoorConnection: ChannelDuplexHandler {
             complete(exchange, form, client)
         case .admin(let path): askAdmin(exchange, path)
         case .models, .model: askModels(exchange)
+        case .preflight: respond(exchange, status: 204, contentType: nil, fields: [], ByteBuffer())
+        case .text(let text):
+            respond(exchange, status: 200, contentType: "application/json", fields: [], ByteBuffer(string: text))
         }
     }
 
@@ -240,7 +324,7 @@ final class DoorConnection: ChannelDuplexHandler {
         guard self.exchange === exchange else { return }
         guard let answer else { return refuse(exchange, RequestGate.unknown(path)) }
         respond(
-            exchange, status: answer.status, id: nil, contentType: answer.contentType,
+            exchange, status: answer.status, contentType: answer.contentType,
             fields: [("Cache-Control", "no-store")], ByteBuffer(string: answer.body))
     }
 
@@ -269,14 +353,15 @@ final class DoorConnection: ChannelDuplexHandler {
             body = ModelsWriter.list(models)
         }
         server.metrics.count(exchange.route.label, status: 200)
-        respond(exchange, status: 200, id: exchange.id, contentType: "application/json", fields: [], body)
+        respond(exchange, status: 200, contentType: "application/json", fields: [], body)
     }
 
     // MARK: Answers in one piece
 
     /// Answers with an error.
     func refuse(_ exchange: Exchange, _ error: APIError) {
-        phase = .answering
+        enter(.answering)
+        dropBody(exchange)
         server.metrics.count(exchange.route.label, status: error.status)
         var fields: [(String, String)] = []
         if let milliseconds = error.retryAfterMilliseconds {
@@ -290,14 +375,14 @@ final class DoorConnection: ChannelDuplexHandler {
         var body = ByteBuffer()
         error.write(to: &body)
         respond(
-            exchange, status: error.status, id: exchange.id, contentType: "application/json", fields: fields, body)
+            exchange, status: error.status, contentType: "application/json", fields: fields, body)
     }
 
     private func respond(
-        _ exchange: Exchange, status: Int, id: DoorRequestID?, contentType: String, fields: [(String, String)],
+        _ exchange: Exchange, status: Int, contentType: String?, fields: [(String, String)],
         _ body: ByteBuffer
     ) {
-        let head = head(exchange, id: id)
+        let head = head(exchange)
         let buffer = server.write { buffer in
             head.write(
                 status: status, contentType: contentType, fields: fields, length: body.readableBytes, to: &buffer)
@@ -310,29 +395,36 @@ final class DoorConnection: ChannelDuplexHandler {
 
     /// What is true once a write has been accepted.
     struct Sent {
-        /// Whose text it carries.
+        /// Whose text it carries; nil for an answer in one piece, and for a comment.
+        var choice: Choice?
         var tokens = 0
-        var isLast = false
         /// The backend waits to hear of it.
         var isAwaited = false
+        /// The choice's last.
+        var isEnd = false
+        /// The answer's last.
+        var isLast = false
     }
 
     /// Writes and flushes; the socket may take it before this returns.
     func send(_ exchange: Exchange, _ buffer: ByteBuffer, _ sent: Sent) {
         guard let context else { return }
         exchange.isWriting = true
+        exchange.wroteAt = .now()
         let promise = context.eventLoop.makePromise(of: Void.self)
         promise.futureResult.assumeIsolated().whenComplete { result in
             if case .failure = result { return self.abort() }
             guard self.exchange === exchange else { return }
             exchange.isWriting = false
-            if let stream = exchange.stream {
+            if exchange.choices.isEmpty {
+                if sent.isLast { self.endExchange() }
+            } else {
                 self.server.metrics.writes.increment()
-                self.accepted(exchange, stream, sent)
-            } else if sent.isLast {
-                self.endExchange()
+                self.accepted(exchange, sent)
             }
         }
         context.writeAndFlush(wrapOutboundOut(buffer), promise: promise)
+        guard exchange.isWriting, self.exchange === exchange else { return }
+        for choice in exchange.choices { choice.stream.setBlocked(true) }
     }
 }

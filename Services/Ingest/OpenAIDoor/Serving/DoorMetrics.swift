@@ -7,6 +7,8 @@ struct DoorMetrics {
     let clientsLeft: Counter
     let deliveredTokens: Counter
     let writes: Counter
+    let ignoredFields: Counter
+    let turnedAway: Counter
     let timeToFirstToken: BucketHistogram
     let duration: BucketHistogram
     /// Those asked for before: asking the registry takes a lock and makes strings.
@@ -27,6 +29,11 @@ struct DoorMetrics {
             "tokenfactory_http_delivered_tokens_total", help: "Tokens whose text a client's socket has accepted.")
         writes = registry.counter(
             "tokenfactory_http_answer_writes_total", help: "Writes of answers; each carries all tokens then ready.")
+        ignoredFields = registry.counter(
+            "tokenfactory_http_ignored_fields_total", help: "Fields of requests that nothing was done with.")
+        turnedAway = registry.counter(
+            "tokenfactory_http_connections_turned_away_total",
+            help: "Connections ended without an answer to make room for others.")
         timeToFirstToken = registry.histogram(
             "tokenfactory_http_time_to_first_token_seconds", help: "From the request's body read to its first text.")
         duration = registry.histogram(

@@ -1,4 +1,6 @@
 import AdminDoor
+import DequeModule
+import Logging
 import NIOCore
 import Telemetry
 
@@ -26,14 +28,25 @@ final class DoorServer {
     private let stopped: EventLoopPromise<Void>
     private var listener: (any Channel)?
     private(set) var isStopping = false
+    private var stopsAt = NIODeadline.distantFuture
+    private var sweeping: Scheduled<Void>?
+    private let logger: Logger
+    private var loggedFields: Set<String> = []
+    /// Bytes of bodies that connections hold.
+    var heldBodies = 0
+    /// Connections in the order in which they came, those that have shown a key since then among them.
+    private var arrivals: Deque<DoorConnection> = []
+    /// Told when a place may have become free.
+    var onRoom: (() -> Void)?
 
     init(
         _ configuration: DoorConfiguration, backend: any CompletionBackend, metrics registry: MetricsRegistry,
-        on loop: any EventLoop
+        logger: Logger, on loop: any EventLoop
     ) {
         self.configuration = configuration
         self.backend = backend
         self.loop = loop
+        self.logger = logger
         gate = RequestGate(configuration)
         admin = AdminRoutes(metrics: registry) { await backend.probe() }
         let metrics = DoorMetrics(registry)
@@ -54,10 +67,10 @@ final class DoorServer {
 
     // MARK: Streams
 
-    func makeStream(for connection: DoorConnection) -> DoorStream {
+    func makeStream(for connection: DoorConnection, isHeld: Bool) -> DoorStream {
         lastStream += 1
         streams[lastStream] = connection
-        return DoorStream(number: lastStream, observer: observer)
+        return DoorStream(number: lastStream, isHeld: isHeld, observer: observer)
     }
 
     func forget(_ stream: DoorStream) {
@@ -90,10 +103,62 @@ final class DoorServer {
         return lastDate
     }
 
+    // MARK: Fields
+
+    /// Counts fields that nothing is done with; each name is logged once.
+    func noteIgnored(_ fields: [String]) {
+        metrics.ignoredFields.increment(by: UInt64(fields.count))
+        guard loggedFields.count < Self.loggedFieldLimit else { return }
+        for field in fields {
+            // Those of all messages are one.
+            let name = String(field.prefix(64).filter { !$0.isNumber })
+            guard loggedFields.insert(name).inserted else { continue }
+            logger.notice("HTTP door: a field is ignored", metadata: ["field": "\(field.prefix(64))"])
+        }
+    }
+
+    private static var loggedFieldLimit: Int { 256 }
+
     // MARK: Connections
+
+    var hasKeys: Bool { configuration.keys != nil }
+
+    /// Whether another connection may be accepted now. Where there are keys, those that have shown none give way.
+    func makeRoom(open: Int) -> Bool {
+        guard hasKeys else { return open < configuration.maximumConnections }
+        if arrivals.count > 2 * connections.count + 64 { arrivals.removeAll { !$0.isStranger } }
+        while let oldest = arrivals.first, oldest.isKnown || oldest.phase == .closed { arrivals.removeFirst() }
+        guard open >= configuration.maximumConnections || arrivals.count >= configuration.maximumStrangers else {
+            return true
+        }
+        // One that has just come may still be about to show its key.
+        guard let index = arrivals.prefix(64).firstIndex(where: \.isStranger),
+            NIODeadline.now() - arrivals[index].openedAt >= .seconds(1)
+        else { return arrivals.count < configuration.maximumStrangers && open < configuration.maximumConnections }
+        let stranger = arrivals.remove(at: index)
+        metrics.turnedAway.increment()
+        stranger.abort()
+        return true
+    }
+
+    /// Begins to hold connections to their times.
+    func startSweeping() {
+        sweeping = loop.assumeIsolated().scheduleTask(in: TimeAmount(configuration.sweepInterval)) { [weak self] in
+            self?.sweep()
+        }
+    }
+
+    private func sweep() {
+        let now = NIODeadline.now()
+        if now >= stopsAt { return abort() }
+        for connection in connections.values { connection.sweep(now) }
+        onRoom?()
+        if !isStopping || !connections.isEmpty { startSweeping() }
+    }
 
     func add(_ connection: DoorConnection) {
         connections[ObjectIdentifier(connection)] = connection
+        if hasKeys { arrivals.append(connection) }
         if isStopping { connection.stop() }
     }
 
@@ -113,6 +178,7 @@ final class DoorServer {
     func stop() {
         guard !isStopping else { return }
         isStopping = true
+        stopsAt = .now() + TimeAmount(configuration.stopTimeout)
         listener?.close(promise: nil)
         for connection in connections.values { connection.stop() }
         endIfStopped()
@@ -133,6 +199,9 @@ final class DoorServer {
         guard isStopping, connections.isEmpty else { return }
         // It holds this object.
         outbox.setLook(nil)
+        sweeping?.cancel()
+        sweeping = nil
+        onRoom = nil
         stopped.succeed()
     }
 }

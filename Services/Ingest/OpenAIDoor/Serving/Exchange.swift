@@ -9,8 +9,8 @@ final class Exchange {
 
     let plan: RequestGate.Plan
     let route: Route
-    let id: DoorRequestID
-    let clientChoseID: Bool
+    /// What the client calls it, as sent.
+    let labels: RequestLabels
     let wantsHops: Bool
     /// The client wants no body in the answer.
     let isHead: Bool
@@ -28,26 +28,28 @@ final class Exchange {
 
     // The answer.
     var startedAt = NIODeadline.uptimeNanoseconds(0)
-    var stream: DoorStream?
+    /// None before they are submitted, and after they were all given up.
+    var choices: [Choice] = []
+    var ignored: [String] = []
+    /// Ids of choices that were given up.
+    var operations = ""
+    /// What browsers want to read of the answer, in header lines.
+    var cors = ""
     var writer: AnswerWriter?
     /// Whether the client reads events as they come.
     var streams = false
-    /// Whether text or an end has come.
-    var hasBegun = false
     var hasHead = false
     /// A write waits for the socket.
     var isWriting = false
-    /// Of an answer in one piece.
-    var text: [UInt8] = []
-    var tokens = 0
+    /// When something was written last, or the answer was begun.
+    var wroteAt = NIODeadline.uptimeNanoseconds(0)
 
     init(
-        _ head: HTTPRequestHead, plan: RequestGate.Plan, route: Route, id: DoorRequestID, clientChoseID: Bool
+        _ head: HTTPRequestHead, plan: RequestGate.Plan, route: Route, labels: RequestLabels
     ) {
         self.plan = plan
         self.route = route
-        self.id = id
-        self.clientChoseID = clientChoseID
+        self.labels = labels
         wantsHops = head.headers.first(name: "x-hops") == "1"
         isHead = head.method == .HEAD
         isOld = head.version != .http1_1
@@ -59,6 +61,43 @@ final class Exchange {
             hasLength = false
             isEndless = head.headers.contains(name: "transfer-encoding")
         }
+    }
+
+    func choice(of stream: DoorStream) -> Choice? {
+        choices.first { $0.stream === stream }
+    }
+
+    /// Of a client whose request could not be read.
+    static func unreadable() -> Exchange {
+        let head = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/")
+        let exchange = Exchange(
+            head, plan: .refuse(.invalid(nil, "")), route: .unknown, labels: RequestLabels())
+        exchange.closes = true
+        return exchange
+    }
+
+    /// Bytes of the body that are kept.
+    var heldBytes: Int { body?.readableBytes ?? 0 }
+
+    /// Header fields of the answer, each a line with its end.
+    var fields: String {
+        var fields = cors
+        let ids = choices.isEmpty ? operations : choices.map(\.id.description).joined(separator: ", ")
+        let label = labels.label.isEmpty ? String(ids.prefix(32)) : labels.label
+        if !label.isEmpty { fields += "x-request-id: \(label)\r\n" }
+        if !ids.isEmpty { fields += "x-operation-id: \(ids)\r\n" }
+        if !ignored.isEmpty { fields += "x-ignored-fields: \(Self.shown(ignored))\r\n" }
+        return fields
+    }
+
+    /// Names from a body as a header field can carry them.
+    private static func shown(_ names: [String]) -> String {
+        var shown = names.prefix(32).map { name in
+            String(
+                decoding: name.utf8.prefix(64).map { $0 > 0x20 && $0 < 0x7f && $0 != 0x2c ? $0 : 0x3f }, as: UTF8.self)
+        }
+        if names.count > 32 { shown.append("...") }
+        return shown.joined(separator: ", ")
     }
 
     /// Whether it asks for a completion.

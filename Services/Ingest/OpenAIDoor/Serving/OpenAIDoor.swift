@@ -2,6 +2,7 @@ public import AdminDoor
 public import Logging
 import NIOCore
 import NIOHTTP1
+import NIOHTTPCompression
 import NIOPosix
 public import ServiceLifecycle
 public import Telemetry
@@ -10,10 +11,10 @@ public import Telemetry
 ///
 /// - `POST /v1/chat/completions`, `POST /v1/completions`, streamed (server-sent events) or not
 /// - `GET /v1/models`, `GET /v1/models/{id}`
-/// - `GET /livez`, `GET /healthz`, `GET /metrics`
+/// - `GET /livez`, `GET /healthz` (also `/health`, `/ping`), `GET /metrics`, `GET /version`, `GET /openapi.json`
 ///
-/// `X-Request-ID` (32 hexadecimal digits or a UUID) names a request, so that a repeated one is not done twice; without
-/// it the door makes an id. `X-Hops: 1`, or `"hops": true` in the body, brings the request's hop records with its end.
+/// `X-Request-Id` is what the client calls its request; the operation has an id of its own (`x-operation-id`).
+/// `Idempotency-Key` lets a request that is sent twice be done once. `X-Hops: 1`, or `"hops": true` in the body, brings the request's hop records with its end.
 public struct OpenAIDoor: Service {
     private let configuration: DoorConfiguration
     private let backend: any CompletionBackend
@@ -54,9 +55,11 @@ public struct OpenAIDoor: Service {
     }
 
     private func serve(on loop: any EventLoop) async throws {
-        let (configuration, backend, metrics) = (configuration, backend, metrics)
+        let (configuration, backend, metrics, logger) = (configuration, backend, metrics, logger)
         let server = try await loop.submit {
-            NIOLoopBound(DoorServer(configuration, backend: backend, metrics: metrics, on: loop), eventLoop: loop)
+            NIOLoopBound(
+                DoorServer(configuration, backend: backend, metrics: metrics, logger: logger, on: loop),
+                eventLoop: loop)
         }.get()
         let end = try await loop.submit { server.value.end }.get()
         let listener: any Channel
@@ -69,7 +72,10 @@ public struct OpenAIDoor: Service {
             try await end.get()
             throw error
         }
-        loop.execute { server.value.listen(on: listener) }
+        loop.execute {
+            server.value.listen(on: listener)
+            server.value.startSweeping()
+        }
         let bound = DoorAddress(
             host: configuration.address.host, port: listener.localAddress?.port ?? configuration.address.port)
         logger.info("HTTP door listens", metadata: ["address": "\(bound)"])
@@ -93,8 +99,7 @@ public struct OpenAIDoor: Service {
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(
-                        ConnectionLimit(configuration.maximumConnections))
+                    try channel.pipeline.syncOperations.addHandler(ConnectionLimit(server.value))
                 }
             }
             .childChannelOption(.allowRemoteHalfClosure, value: true)
@@ -108,12 +113,14 @@ public struct OpenAIDoor: Service {
                     let decoder = HTTPRequestDecoder(
                         leftOverBytesStrategy: .dropBytes, informationalResponseStrategy: .drop,
                         limitConfiguration: limits)
+                    let connection = DoorConnection(server.value)
                     try channel.pipeline.syncOperations.addHandlers(
-                        ByteToMessageHandler(decoder), DoorConnection(server.value))
+                        ArrivalWatch(connection), ByteToMessageHandler(decoder),
+                        NIOHTTPRequestDecompressor(limit: .size(configuration.bodyLimit)), connection)
                 }
             }
     }
 
     /// Bytes of a request's header fields, at most.
-    private static var headBytes: Int { 80 << 10 }
+    private static var headBytes: Int { 32 << 10 }
 }

@@ -11,7 +11,8 @@ struct ResponseHead {
         case end
     }
 
-    var id: DoorRequestID?
+    /// Whole lines, each with its end.
+    var fields = ""
     var date: HTTPDate
     /// Says that the connection ends with this answer.
     var closes: Bool
@@ -19,7 +20,7 @@ struct ResponseHead {
     /// Of a stream of events.
     func writeEventStream(_ framing: Framing, to buffer: inout ByteBuffer) {
         buffer.writeStaticString("HTTP/1.1 200 OK\r\n")
-        writeID(to: &buffer)
+        if !self.fields.isEmpty { buffer.writeString(self.fields) }
         buffer.writeStaticString(
             "Cache-Control: no-cache\r\nContent-Type: text/event-stream; charset=utf-8\r\nx-accel-buffering: no\r\n")
         writeEnd(framing, to: &buffer)
@@ -28,25 +29,21 @@ struct ResponseHead {
     /// Of a whole completion.
     func writeCompletion(length: Int, to buffer: inout ByteBuffer) {
         buffer.writeStaticString("HTTP/1.1 200 OK\r\n")
-        writeID(to: &buffer)
+        if !self.fields.isEmpty { buffer.writeString(self.fields) }
         buffer.writeStaticString("Cache-Control: no-cache\r\nContent-Type: application/json\r\n")
         writeEnd(.length(length), to: &buffer)
     }
 
     /// Of anything else.
-    func write(status: Int, contentType: String, fields: [(String, String)], length: Int, to buffer: inout ByteBuffer) {
+    func write(
+        status: Int, contentType: String?, fields: [(String, String)], length: Int, to buffer: inout ByteBuffer
+    ) {
         let reason = HTTPResponseStatus(statusCode: status).reasonPhrase
-        buffer.writeString("HTTP/1.1 \(status) \(reason)\r\nContent-Type: \(contentType)\r\n")
-        writeID(to: &buffer)
+        buffer.writeString("HTTP/1.1 \(status) \(reason)\r\n")
+        if let contentType { buffer.writeString("Content-Type: \(contentType)\r\n") }
+        if !self.fields.isEmpty { buffer.writeString(self.fields) }
         for (name, value) in fields { buffer.writeString("\(name): \(value)\r\n") }
-        writeEnd(.length(length), to: &buffer)
-    }
-
-    private func writeID(to buffer: inout ByteBuffer) {
-        guard let id else { return }
-        buffer.writeStaticString("x-request-id: ")
-        buffer.writeHexadecimal(id)
-        buffer.writeStaticString("\r\n")
+        writeEnd(status == 204 ? .end : .length(length), to: &buffer)
     }
 
     private func writeEnd(_ framing: Framing, to buffer: inout ByteBuffer) {

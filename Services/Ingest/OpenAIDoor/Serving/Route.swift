@@ -8,13 +8,19 @@ enum Route: Equatable, Sendable {
     case models
     /// One model, by its id; ids may have slashes.
     case model(String)
+    case health
+    case version
+    case openAPI
     case unknown
 
-    init(_ path: Substring) {
+    init(_ path: String) {
         switch path {
         case "/v1/chat/completions": self = .chatCompletions
         case "/v1/completions": self = .completions
         case "/v1/models": self = .models
+        case "/health", "/ping": self = .health
+        case "/version": self = .version
+        case "/openapi.json": self = .openAPI
         default:
             let prefix = "/v1/models/"
             guard path.hasPrefix(prefix), let name = path.dropFirst(prefix.count).removingPercentEncoding,
@@ -27,8 +33,15 @@ enum Route: Equatable, Sendable {
         }
     }
 
-    /// The path of a request's target: without a query, and without the authority that clients of a proxy send along.
-    static func path(of target: String) -> Substring {
+    /// The path of a request's target: without a query, without the authority that clients of a proxy send along,
+    /// and without doubled and trailing slashes, which come of joined base addresses.
+    static func path(of target: String) -> String {
+        let path = plainPath(of: target)
+        guard path.utf8.count > 1, path.hasSuffix("/") || path.contains("//") else { return String(path) }
+        return "/" + path.split(separator: "/").joined(separator: "/")
+    }
+
+    private static func plainPath(of target: String) -> Substring {
         var path = target[...]
         if path.utf8.first != UInt8(ascii: "/"), let scheme = path.firstRange(of: "://") {
             let rest = path[scheme.upperBound...]
@@ -46,6 +59,7 @@ enum Route: Equatable, Sendable {
         case .chatCompletions: "chat_completions"
         case .completions: "completions"
         case .models, .model: "models"
+        case .health, .version, .openAPI: "admin"
         case .unknown: "unknown"
         }
     }
@@ -53,7 +67,7 @@ enum Route: Equatable, Sendable {
     var method: HTTPMethod {
         switch self {
         case .chatCompletions, .completions: .POST
-        case .models, .model, .unknown: .GET
+        case .models, .model, .health, .version, .openAPI, .unknown: .GET
         }
     }
 }

@@ -2,6 +2,7 @@ import NIOCore
 
 /// Writes one request's answer as OpenAI's clients read it: as server-sent events, or as one object.
 ///
+/// An answer has one choice or several, which come in any order; a choice's text comes in its own order.
 /// By hand into the buffer that goes to the socket: what is the same in each event is made once.
 struct AnswerWriter {
     /// What stands in every object of an answer.
@@ -15,18 +16,25 @@ struct AnswerWriter {
 
     private let form: RequestReader.Form
     private let includesUsage: Bool
+    private let includesContinuousUsage: Bool
     private let wantsHops: Bool
     /// From the opening brace to the comma before `choices`.
     private let head: ByteBuffer
-    private var escaper = JSONEscaper()
-    private var isFirst = true
+    private var choices: [Choice]
+
+    private struct Choice {
+        var escaper = JSONEscaper()
+        var isFirst = true
+    }
 
     init(
         form: RequestReader.Form, identity: Identity, streams: Bool, includesUsage: Bool = false,
-        wantsHops: Bool = false
+        includesContinuousUsage: Bool = false, wantsHops: Bool = false, choices: Int = 1
     ) {
         self.form = form
         self.includesUsage = includesUsage
+        self.includesContinuousUsage = includesContinuousUsage
+        self.choices = Array(repeating: Choice(), count: choices)
         self.wantsHops = wantsHops
         var head = ByteBuffer()
         // Enough for most names of models: it does not grow.
@@ -48,52 +56,65 @@ struct AnswerWriter {
         self.head = head
     }
 
-    /// Whether half a character waits for the next text.
-    var hasRest: Bool { escaper.hasRest }
+    /// Whether half a character waits for a choice's next text.
+    func hasRest(of choice: Int) -> Bool { choices[choice].escaper.hasRest }
 
     // MARK: Events
 
-    /// One event with all text that has come; the first one of a chat names the role.
-    mutating func writeText(_ text: [UInt8], isLast: Bool, to buffer: inout ByteBuffer) {
+    /// One event with all text that has come; the first one of a chat's choice names the role.
+    ///
+    /// - Parameter usage: Of this choice, up to this text; told if it was asked for in every event.
+    mutating func writeText(
+        _ text: [UInt8], isLast: Bool, choice: Int = 0, usage: DoorUsage? = nil, to buffer: inout ByteBuffer
+    ) {
         buffer.writeStaticString("data: ")
         buffer.writeImmutableBuffer(head)
+        writeIndex(choice, to: &buffer)
         switch form {
         case .chat:
-            buffer.writeStaticString("\"choices\":[{\"index\":0,\"delta\":{")
-            if isFirst { buffer.writeStaticString("\"role\":\"assistant\",") }
+            buffer.writeStaticString(",\"delta\":{")
+            if choices[choice].isFirst { buffer.writeStaticString("\"role\":\"assistant\",") }
             buffer.writeStaticString("\"content\":\"")
-            escaper.append(text, isLast: isLast, to: &buffer)
+            choices[choice].escaper.append(text, isLast: isLast, to: &buffer)
             buffer.writeStaticString("\"},\"logprobs\":null,\"finish_reason\":null}]")
         case .text:
-            buffer.writeStaticString("\"choices\":[{\"index\":0,\"text\":\"")
-            escaper.append(text, isLast: isLast, to: &buffer)
+            buffer.writeStaticString(",\"text\":\"")
+            choices[choice].escaper.append(text, isLast: isLast, to: &buffer)
             buffer.writeStaticString("\",\"logprobs\":null,\"finish_reason\":null}]")
         }
-        isFirst = false
-        endChunk(&buffer)
+        choices[choice].isFirst = false
+        endChunk(usage, &buffer)
     }
 
-    /// The event that says why generation ended, the event of usage if it was asked for, and the end of the stream.
-    mutating func writeFinish(_ finish: DoorFinish, to buffer: inout ByteBuffer) {
+    /// The event that says why a choice ended. With the last one's, the event of usage if it was asked for, and the end
+    /// of the stream.
+    ///
+    /// - Parameter total: The usage of all choices; nil if others are still to end.
+    mutating func writeFinish(
+        _ finish: DoorFinish, choice: Int = 0, total: DoorUsage?, to buffer: inout ByteBuffer
+    ) {
         buffer.writeStaticString("data: ")
         buffer.writeImmutableBuffer(head)
+        writeIndex(choice, to: &buffer)
         switch form {
-        case .chat where isFirst:
-            buffer.writeStaticString("\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}")
-        case .chat: buffer.writeStaticString("\"choices\":[{\"index\":0,\"delta\":{}")
-        case .text: buffer.writeStaticString("\"choices\":[{\"index\":0,\"text\":\"\"")
+        case .chat where choices[choice].isFirst:
+            buffer.writeStaticString(",\"delta\":{\"role\":\"assistant\",\"content\":\"\"}")
+        case .chat: buffer.writeStaticString(",\"delta\":{}")
+        case .text: buffer.writeStaticString(",\"text\":\"\"")
         }
         Self.write(finish.reason, to: &buffer)
+        buffer.writeStaticString("]")
         if wantsHops {
             buffer.writeStaticString(",")
             Self.write(finish.hops, to: &buffer)
         }
-        endChunk(&buffer)
+        endChunk(finish.usage, &buffer)
+        guard let total else { return }
         if includesUsage {
             buffer.writeStaticString("data: ")
             buffer.writeImmutableBuffer(head)
             buffer.writeStaticString("\"choices\":[],")
-            Self.write(finish.usage, to: &buffer)
+            Self.write(total, to: &buffer)
             buffer.writeStaticString("}\n\n")
         }
         buffer.writeStaticString("data: [DONE]\n\n")
@@ -106,39 +127,62 @@ struct AnswerWriter {
         buffer.writeStaticString("\n\ndata: [DONE]\n\n")
     }
 
-    private func endChunk(_ buffer: inout ByteBuffer) {
-        buffer.writeStaticString(includesUsage ? ",\"usage\":null}\n\n" : "}\n\n")
+    /// What lets a client, and whoever stands between, know that the answer is in the works.
+    static func writeComment(to buffer: inout ByteBuffer) {
+        buffer.writeStaticString(": in the works\n\n")
+    }
+
+    private func writeIndex(_ choice: Int, to buffer: inout ByteBuffer) {
+        buffer.writeStaticString("\"choices\":[{\"index\":")
+        buffer.writeDecimal(choice)
+    }
+
+    private func endChunk(_ usage: DoorUsage?, _ buffer: inout ByteBuffer) {
+        if includesContinuousUsage, let usage {
+            buffer.writeStaticString(",")
+            Self.write(usage, to: &buffer)
+            buffer.writeStaticString("}\n\n")
+        } else {
+            buffer.writeStaticString(includesUsage ? ",\"usage\":null}\n\n" : "}\n\n")
+        }
     }
 
     // MARK: One object
 
     /// The whole answer.
-    mutating func writeAnswer(_ text: [UInt8], _ finish: DoorFinish, to buffer: inout ByteBuffer) {
+    mutating func writeAnswer(
+        _ answers: [(text: [UInt8], finish: DoorFinish)], usage: DoorUsage, to buffer: inout ByteBuffer
+    ) {
         buffer.writeImmutableBuffer(head)
-        switch form {
-        case .chat:
-            buffer.writeStaticString("\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"")
-            escaper.append(text, isLast: true, to: &buffer)
-            buffer.writeStaticString("\",\"refusal\":null}")
-        case .text:
-            buffer.writeStaticString("\"choices\":[{\"index\":0,\"text\":\"")
-            escaper.append(text, isLast: true, to: &buffer)
-            buffer.writeStaticString("\"")
+        buffer.writeStaticString("\"choices\":[")
+        for (index, answer) in answers.enumerated() {
+            buffer.writeStaticString(index == 0 ? "{\"index\":" : ",{\"index\":")
+            buffer.writeDecimal(index)
+            switch form {
+            case .chat:
+                buffer.writeStaticString(",\"message\":{\"role\":\"assistant\",\"content\":\"")
+                choices[index].escaper.append(answer.text, isLast: true, to: &buffer)
+                buffer.writeStaticString("\",\"refusal\":null}")
+            case .text:
+                buffer.writeStaticString(",\"text\":\"")
+                choices[index].escaper.append(answer.text, isLast: true, to: &buffer)
+                buffer.writeStaticString("\"")
+            }
+            Self.write(answer.finish.reason, to: &buffer)
         }
-        Self.write(finish.reason, to: &buffer)
-        buffer.writeStaticString(",")
-        Self.write(finish.usage, to: &buffer)
+        buffer.writeStaticString("],")
+        Self.write(usage, to: &buffer)
         if wantsHops {
             buffer.writeStaticString(",")
-            Self.write(finish.hops, to: &buffer)
+            Self.write(answers.flatMap(\.finish.hops), to: &buffer)
         }
         buffer.writeStaticString("}")
     }
 
     private static func write(_ reason: DoorFinish.Reason, to buffer: inout ByteBuffer) {
         switch reason {
-        case .stop: buffer.writeStaticString(",\"logprobs\":null,\"finish_reason\":\"stop\"}]")
-        case .length: buffer.writeStaticString(",\"logprobs\":null,\"finish_reason\":\"length\"}]")
+        case .stop: buffer.writeStaticString(",\"logprobs\":null,\"finish_reason\":\"stop\"}")
+        case .length: buffer.writeStaticString(",\"logprobs\":null,\"finish_reason\":\"length\"}")
         }
     }
 
