@@ -77,13 +77,26 @@ enum Main {
         }
     }
 
+    /// Opens the ledger; while the disk has no room for that, waits and says so.
+    private static func open(_ settings: AccountingSettings, _ logger: Logger) async throws -> LedgerStore {
+        while true {
+            do throws(LedgerError) {
+                return try LedgerStore(
+                    path: settings.database, prices: settings.prices,
+                    settings: LedgerSettings(claimTime: settings.claimTime), now: WallClock.now(),
+                    holder: settings.station.name)
+            } catch {
+                guard case .full = error else { throw error }
+                logger.critical("waits for room to open the ledger", metadata: ["error": "\(error)"])
+            }
+            try await Task.sleep(for: .seconds(2))
+        }
+    }
+
     private static func run(_ settings: AccountingSettings, _ logger: Logger) async throws -> Int32 {
         let folder = URL(fileURLWithPath: settings.database).deletingLastPathComponent()
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        let store = try LedgerStore(
-            path: settings.database, prices: settings.prices,
-            settings: LedgerSettings(claimTime: settings.claimTime), now: WallClock.now(),
-            holder: settings.station.name)
+        let store = try await open(settings, logger)
         let station = try StationParts(
             name: "accounting", spinMicroseconds: UInt64(settings.station.spinMicroseconds))
         let protection = settings.station.links

@@ -2,6 +2,8 @@
 public enum LedgerError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The database refused: disk full, locked, damaged, not a ledger.
     case storage(operation: String, path: String, reason: String)
+    /// The disk has no room; it may have some later.
+    case full(operation: String, path: String)
     /// The file holds a schema that this version does not know.
     case schema(path: String, found: Int64)
     /// Another process has the ledger open for writing.
@@ -19,13 +21,14 @@ public enum LedgerError: Error, Equatable, Sendable, CustomStringConvertible {
     public var isOfContent: Bool {
         switch self {
         case .damaged, .prices, .amount: true
-        case .storage, .schema, .inUse, .key: false
+        case .storage, .full, .schema, .inUse, .key: false
         }
     }
 
     public var description: String {
         switch self {
         case .storage(let operation, let path, let reason): "ledger \(path): cannot \(operation): \(reason)"
+        case .full(let operation, let path): "ledger \(path): cannot \(operation): the disk is full"
         case .schema(let path, let found): "ledger \(path): schema version \(found) is not known to this program"
         case .inUse(let path, let holder):
             "ledger \(path): another accounting has it open (\(holder)); only one may write it"

@@ -270,6 +270,7 @@ extension LedgerError {
         switch error {
         case let error as LedgerError: error
         case let error as PriceListError: .prices(error.description)
+        case let error as DatabaseError where error.resultCode == .SQLITE_FULL: .full(operation: operation, path: path)
         case is AmountOverflow: .amount(operation: operation, path: path)
         case let error as DamagedColumn: .damaged(path: path, sequence: 0, reason: error.description)
         default: .storage(operation: operation, path: path, reason: String(describing: error))
