@@ -94,16 +94,16 @@ enum Main {
     }
 
     private static func run(_ settings: AccountingSettings, _ logger: Logger) async throws -> Int32 {
+        let protection = settings.station.links
+        try protection.check("ledger-link", settings.ledgerLink)
+        try protection.check("http", host: settings.http.host, isProtected: settings.keys != nil)
         let folder = URL(fileURLWithPath: settings.database).deletingLastPathComponent()
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let store = try await open(settings, logger)
         let station = try StationParts(
             name: "accounting", spinMicroseconds: UInt64(settings.station.spinMicroseconds))
-        let protection = settings.station.links
-        let watch = Task { await protection.watch(logger: logger) }
-        defer { watch.cancel() }
-        try protection.check("ledger-link", settings.ledgerLink)
-        try protection.check("http", host: settings.http.host)
+        let linkWatch = Task { await protection.watch(logger: logger) }
+        defer { linkWatch.cancel() }
         let linkGuard = protection.guardian(of: "ledger-link", roles: ["ingest", "tokenizer", "inference-worker"])
         let authenticator = try linkGuard.map { try ZAPAuthenticator(station.context, guards: [$0]) }
         defer { withExtendedLifetime(authenticator) {} }
