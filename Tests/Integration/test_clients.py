@@ -179,7 +179,7 @@ class Client(HttpUser):
     assert stats[0]["num_requests"] > 4 and stats[0]["num_failures"] == 0
 
 
-def test_schemathesis(base):
+def test_schemathesis(base, tmp_path):
     """Requests made of the door's own description: none is answered with a fault of the server's."""
     pytest.importorskip("schemathesis")
     executable = os.path.join(os.path.dirname(sys.executable), "schemathesis")
@@ -187,5 +187,5 @@ def test_schemathesis(base):
         [executable, "run", base.removesuffix("/v1") + "/openapi.json", "--checks", "not_a_server_error",
          "--phases", "fuzzing,coverage", "--max-examples", "25", "--request-timeout", "30", "--seed", "1",
          "--exclude-path-regex", "/healthz|/health|/ping"],
-        capture_output=True, text=True, timeout=300)
+        capture_output=True, text=True, timeout=300, cwd=tmp_path)
     assert run.returncode == 0, run.stdout[-6000:] + run.stderr[-2000:]
