@@ -1,24 +1,24 @@
-/// Which session last got work with a given prefix. Direct-mapped: a newer prefix replaces one of the same place.
+/// Which session last got work with a given prefix. Of more prefixes than it holds, the one noted first goes: which one
+/// that is depends on how many came since, and not on what they are, so that a tenant cannot push out chosen ones of
+/// another, nor see by its own which ones another has.
 struct AffinityTable: Sendable {
-    private struct Entry: Sendable {
-        var prefix: UInt64
-        var session: SessionRef
-    }
-
     private static let size = 4096
-    private var entries: [Entry?] = []
+    private var sessions: [UInt64: SessionRef] = [:]
+    /// In the order in which they were noted, from `next` around.
+    private var order: [UInt64] = []
+    private var next = 0
 
-    func session(for prefix: UInt64) -> SessionRef? {
-        guard !entries.isEmpty, let entry = entries[Self.place(prefix)], entry.prefix == prefix else { return nil }
-        return entry.session
-    }
+    func session(for prefix: UInt64) -> SessionRef? { sessions[prefix] }
 
     mutating func note(_ prefix: UInt64, _ session: SessionRef) {
-        if entries.isEmpty { entries = Array(repeating: nil, count: Self.size) }
-        entries[Self.place(prefix)] = Entry(prefix: prefix, session: session)
-    }
-
-    private static func place(_ prefix: UInt64) -> Int {
-        Int(truncatingIfNeeded: (prefix &* 0x9e37_79b9_7f4a_7c15) >> 52)
+        if order.isEmpty {
+            sessions.reserveCapacity(Self.size + 1)
+            order.reserveCapacity(Self.size)
+        }
+        guard sessions.updateValue(session, forKey: prefix) == nil else { return }
+        guard order.count == Self.size else { return order.append(prefix) }
+        sessions[order[next]] = nil
+        order[next] = prefix
+        next = (next + 1) % Self.size
     }
 }

@@ -18,11 +18,13 @@ import Testing
     func randomTraffic(seed: UInt64) throws {
         var random = SeededGenerator(seed: seed)
         let cells = 40 + random.below(400)
-        let settings = SchedulerSettings(
+        var settings = SchedulerSettings(
             tokenBudget: 2 + random.below(64), contextCells: cells, maximumSequences: 1 + random.below(12),
             contextLength: 10 + random.below(cells), vocabularySize: 50,
             retainedCells: [0, cells / 4, cells][random.below(3)], minimumSharedTokens: 1 + random.below(4),
             patience: random.below(20))
+        // One of the beginnings that requests have.
+        if random.chance(0.5) { settings.commonPrefixes = [(0..<8).map { $0 * 3 % 50 }] }
         var scheduler = Scheduler(settings)
         var engine = CheckingEngine(
             vocabularySize: 50, contextCells: cells, maximumSequences: settings.maximumSequences,
@@ -94,7 +96,8 @@ import Testing
             id: id, tokens: tokens, generatedCount: random.chance(0.2) ? random.below(tokens.count + 1) : 0,
             limits: TokenLimits(
                 maximumTokens: random.below(40), minimumTokens: random.below(10),
-                ignoresEndOfGeneration: random.chance(0.3)))
+                ignoresEndOfGeneration: random.chance(0.3)),
+            owner: CacheOwner(tenant: random.chance(0.5) ? "a" : "b"))
     }
 
     /// What the request gives alone, worked out without a scheduler.

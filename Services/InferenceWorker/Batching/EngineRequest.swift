@@ -70,6 +70,8 @@ public struct EngineRequest: Equatable, Sendable {
     public var priority: Int32
     /// When nobody wants it any more, on the clock of `Scheduler.plan(into:now:)`; nil: never.
     public var deadline: UInt64?
+    /// With whom it shares what is cached.
+    public var owner: CacheOwner
     /// 64-bit FNV-1a over the little-endian bytes of the original prompt's ids.
     public let promptDigest: UInt64
 
@@ -77,7 +79,7 @@ public struct EngineRequest: Equatable, Sendable {
     public init(
         id: UInt64, tokens: [UInt32], generatedCount: Int = 0, sampling: SamplingSettings = SamplingSettings(),
         limits: TokenLimits, rules: TokenRules? = nil, tenant: String = "", priority: Int32 = 0,
-        deadline: UInt64? = nil
+        deadline: UInt64? = nil, owner: CacheOwner = CacheOwner()
     ) {
         self.id = id
         self.tokens = tokens
@@ -88,6 +90,7 @@ public struct EngineRequest: Equatable, Sendable {
         self.tenant = tenant
         self.priority = priority
         self.deadline = deadline
+        self.owner = owner
         promptDigest = Self.digest(tokens.prefix(tokens.count - self.generatedCount))
     }
 

@@ -1,23 +1,28 @@
-/// Sequences by a hash of their first tokens, as many as a common prefix must have to be of use: so that a prompt is
+/// Sequences by their owner and a hash of their first tokens, as many as a common prefix must have to be of use: so that a prompt is
 /// compared with those alone that begin as it does.
 struct PrefixIndex: Sendable {
+    private struct Key: Hashable {
+        var owner: CacheOwner
+        var tokens: UInt64
+    }
+
     private let length: Int
-    private var slotsByKey: [UInt64: [Int]] = [:]
-    private var keyBySlot: [UInt64?]
+    private var slotsByKey: [Key: [Int]] = [:]
+    private var keyBySlot: [Key?]
 
     init(slots: Int, length: Int) {
         self.length = length
         keyBySlot = Array(repeating: nil, count: slots)
     }
 
-    /// Slots whose tokens may begin as these do, ascending.
-    func slots(beginningAs tokens: [UInt32]) -> [Int] {
-        key(of: tokens).flatMap { slotsByKey[$0] } ?? []
+    /// The owner's slots whose tokens may begin as these do, ascending.
+    func slots(beginningAs tokens: [UInt32], of owner: CacheOwner) -> [Int] {
+        key(of: tokens, owner).flatMap { slotsByKey[$0] } ?? []
     }
 
     /// The slot holds these tokens from now on.
-    mutating func note(_ slot: Int, beginningAs tokens: [UInt32]) {
-        let key = key(of: tokens)
+    mutating func note(_ slot: Int, beginningAs tokens: [UInt32], of owner: CacheOwner) {
+        let key = key(of: tokens, owner)
         guard key != keyBySlot[slot] else { return }
         remove(slot)
         keyBySlot[slot] = key
@@ -34,13 +39,13 @@ struct PrefixIndex: Sendable {
         if slotsByKey[key]?.isEmpty == true { slotsByKey[key] = nil }
     }
 
-    private func key(of tokens: [UInt32]) -> UInt64? {
+    private func key(of tokens: [UInt32], _ owner: CacheOwner) -> Key? {
         guard tokens.count >= length else { return nil }
         var hash: UInt64 = 0x9e37_79b9_7f4a_7c15
         for token in tokens.prefix(length) {
             hash = (hash ^ UInt64(token)) &* 0xbf58_476d_1ce4_e5b9
             hash ^= hash >> 31
         }
-        return hash
+        return Key(owner: owner, tokens: hash)
     }
 }

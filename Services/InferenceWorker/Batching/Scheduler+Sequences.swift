@@ -40,6 +40,7 @@ extension Scheduler {
         for cell in slots[slot].cells { pool.drop(cell) }
         if slots[slot].computed > 0 { operations.append(.remove(sequence: Int32(slot), from: 0)) }
         prefixes.remove(slot)
+        commonPrefixes.remove(slot)
         slots[slot].cells.removeAll(keepingCapacity: true)
         slots[slot].tokens.removeAll(keepingCapacity: true)
         slots[slot].computed = 0
@@ -70,25 +71,42 @@ extension Scheduler {
         work.usage.preemptions += 1
         load.preemptions += 1
         let place = waiting.firstIndex { $0.work.arrival > work.arrival } ?? waiting.count
-        waiting.insert(WaitingWork(work: work, tokens: slots[slot].tokens), at: place)
+        waiting.insert(WaitingWork(work: work, tokens: slots[slot].tokens, owner: slots[slot].owner), at: place)
         retain(slot)
         if slots[slot].state == .retained { evict(slot) }
     }
 
-    /// The sequence whose computed tokens have the longest common prefix with these, and its length. The last of
-    /// `tokens` never counts: its logits are needed.
-    private func longestPrefix(of tokens: [UInt32]) -> (slot: Int, count: Int)? {
+    /// The sequence whose computed tokens have the longest common prefix with these that this owner may share, and its
+    /// length. The last of `tokens` never counts: its logits are needed.
+    private func longestPrefix(of tokens: [UInt32], for owner: CacheOwner) -> (slot: Int, count: Int)? {
         guard settings.retainedCells > 0 else { return nil }
         var best: (slot: Int, count: Int)?
-        for slot in prefixes.slots(beginningAs: tokens) {
-            let limit = min(slots[slot].computed, tokens.count - 1)
-            guard limit > best?.count ?? settings.minimumSharedTokens - 1 else { continue }
+        func compare(_ slot: Int, upTo most: Int) {
+            let limit = min(slots[slot].computed, most)
+            guard limit > best?.count ?? settings.minimumSharedTokens - 1 else { return }
             let held = slots[slot].tokens
             var count = 0
             while count < limit, tokens[count] == held[count] { count += 1 }
             if count > best?.count ?? settings.minimumSharedTokens - 1 { best = (slot, count) }
         }
+        for slot in prefixes.slots(beginningAs: tokens, of: owner) { compare(slot, upTo: tokens.count - 1) }
+        let common = min(commonCount(of: tokens), tokens.count - 1)
+        guard common > best?.count ?? settings.minimumSharedTokens - 1 else { return best }
+        for slot in commonPrefixes.slots(beginningAs: tokens, of: CacheOwner()) { compare(slot, upTo: common) }
         return best
+    }
+
+    /// How many of these tokens, from the first, stand in one of the prefixes that the operator listed. A part of one
+    /// counts as well: the tokens at a listed text's end depend on what follows it.
+    private func commonCount(of tokens: [UInt32]) -> Int {
+        var most = 0
+        for prefix in settings.commonPrefixes {
+            let limit = min(prefix.count, tokens.count)
+            var count = 0
+            while count < limit, prefix[count] == tokens[count] { count += 1 }
+            most = max(most, count)
+        }
+        return most
     }
 
     /// Gives a request a sequence, and cells for all of its tokens.
@@ -96,7 +114,7 @@ extension Scheduler {
     /// - Returns: false if there is no room.
     mutating func start(_ entry: WaitingWork, now: UInt64) -> Bool {
         let tokens = entry.tokens
-        let match = longestPrefix(of: tokens)
+        let match = longestPrefix(of: tokens, for: entry.owner)
         let shared = match?.count ?? 0
         var newlyPinned = 0
         if let match {
@@ -127,7 +145,7 @@ extension Scheduler {
                 preconditionFailure("the cell pool's counts are wrong")
             }
         }
-        begin(entry.work, in: slot, tokens: tokens, shared: shared, now: now)
+        begin(entry, in: slot, shared: shared, now: now)
         return true
     }
 
@@ -156,8 +174,9 @@ extension Scheduler {
         if slots[source].state == .retained { noteRetained(source) }
     }
 
-    private mutating func begin(_ work: Work, in slot: Int, tokens: [UInt32], shared: Int, now: UInt64) {
-        var work = work
+    private mutating func begin(_ entry: WaitingWork, in slot: Int, shared: Int, now: UInt64) {
+        var work = entry.work
+        let tokens = entry.tokens
         load.promptTokens += UInt64(tokens.count)
         load.cachedTokens += UInt64(shared)
         if !work.hasBegun {
@@ -166,7 +185,15 @@ extension Scheduler {
             work.cachedTokens = shared
         }
         slots[slot].tokens = tokens
-        if settings.retainedCells > 0 { prefixes.note(slot, beginningAs: tokens) }
+        slots[slot].owner = entry.owner
+        if settings.retainedCells > 0 {
+            prefixes.note(slot, beginningAs: tokens, of: entry.owner)
+            if commonCount(of: tokens) >= settings.minimumSharedTokens {
+                commonPrefixes.note(slot, beginningAs: tokens, of: CacheOwner())
+            } else {
+                commonPrefixes.remove(slot)
+            }
+        }
         slots[slot].computed = shared
         slots[slot].state = .running
         slots[slot].isDecoding = false

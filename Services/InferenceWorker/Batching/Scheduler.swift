@@ -5,8 +5,8 @@
 /// a quarter to the oldest one, so that each comes to its end, the rest to those with the least left, so that long
 /// prompts do not delay short ones. A request runs when its prompt has cells; when the cells run out, the youngest is
 /// preempted and later computed again, which its rows do not show. Finished requests keep their keys and values until
-/// the cells are needed, the least recently used going first, and a prompt that begins as another does shares its
-/// cells.
+/// the cells are needed, the least recently used going first, and a prompt that begins as another of its owner does shares
+/// that one's cells; those of other owners only as far as both begin as a prefix that the operator listed.
 ///
 /// The order of calls is `plan`, the engine's step, `complete` (or `abandon`); `admit` and `cancel` may come at any
 /// time.
@@ -19,8 +19,10 @@ public struct Scheduler: Sendable {
     var free: [Int]
     /// Slots of finished requests, the least recently used first; some stand in it no more, or again later.
     var retained = RetentionOrder()
-    /// Slots that hold something, by how their tokens begin.
+    /// Slots that hold something, by their owner and how their tokens begin.
     var prefixes: PrefixIndex
+    /// Those of them that begin as a common prefix does, whoever owns them.
+    var commonPrefixes: PrefixIndex
     /// The one whose turn is next first.
     var waiting: [WaitingWork] = []
     var pool: CellPool
@@ -44,6 +46,7 @@ public struct Scheduler: Sendable {
         self.settings = settings.normalized()
         slots = Array(repeating: SequenceSlot(), count: self.settings.maximumSequences)
         prefixes = PrefixIndex(slots: self.settings.maximumSequences, length: self.settings.minimumSharedTokens)
+        commonPrefixes = prefixes
         free = Array((0..<self.settings.maximumSequences).reversed())
         pool = CellPool(count: self.settings.contextCells)
     }
@@ -69,7 +72,7 @@ public struct Scheduler: Sendable {
             appendEnd(end, of: work, generated: request.generatedCount)
         } else {
             nextDeadline = min(nextDeadline, work.deadline)
-            wait(WaitingWork(work: work, tokens: request.tokens))
+            wait(WaitingWork(work: work, tokens: request.tokens, owner: request.owner))
         }
     }
 

@@ -16,6 +16,9 @@ public struct SchedulerSettings: Equatable, Sendable {
     public var retainedCells: Int
     /// A common prefix shorter than this is computed again.
     public var minimumSharedTokens: Int
+    /// Beginnings of prompts that all tenants share, as the operator lists them: that one of these is cached tells a
+    /// tenant nothing of another's own words.
+    public var commonPrefixes: [[UInt32]] = []
     /// After this many steps without room, no younger request passes one that waits.
     public var patience: Int
 

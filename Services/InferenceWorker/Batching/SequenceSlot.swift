@@ -57,6 +57,8 @@ struct WaitingWork: Sendable {
     var work: Work
     /// Prompt and all that was generated.
     var tokens: [UInt32]
+    /// With whom it shares what is cached. Not in `work`, whose copies cost nothing.
+    let owner: CacheOwner
     /// Steps in which it found no room.
     var blockedSteps = 0
 }
@@ -82,6 +84,8 @@ struct SequenceSlot: Sendable {
     var lastUse: UInt64 = 0
     /// Running: prompt and all that was generated. Retained: what was computed of it.
     var tokens: [UInt32] = []
+    /// Of the request that used it last.
+    var owner = CacheOwner()
     /// Cells of the first tokens: of those computed, and of those that are to be.
     var cells: [Int32] = []
     /// What it computes; means something only while it runs.

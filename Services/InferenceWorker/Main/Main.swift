@@ -38,6 +38,7 @@ struct WorkerSettings {
     var backendDirectory: String?
     var timeScale: Double
     var accelerator: Accelerator?
+    var commonPrefixes: String?
 
     init(_ reader: inout SettingsReader) {
         station = StationSettings(&reader, program: "inference-worker")
@@ -76,6 +77,9 @@ struct WorkerSettings {
             guard let found = Accelerator.named(id) else { throw UnknownAccelerator() }
             return found
         }
+        commonPrefixes = reader.optionalPath(
+            "common-prefixes",
+            help: "JSON array of texts or arrays of token ids: beginnings of prompts whose cache all tenants share.")
     }
 
     struct UnknownAccelerator: Error, CustomStringConvertible {
@@ -162,8 +166,9 @@ enum Main {
                     batchThreads: settings.threads))
             let length = min(contextLength, model.trainedContextLength)
             logger.info("engine", metadata: ["engine": "\(engine.name)", "context": "\(length)"])
-            let limits = SchedulerSettings(
+            var limits = SchedulerSettings(
                 for: engine, tokenBudget: settings.stepTokens, maximumRunning: settings.slots, contextLength: length)
+            limits.commonPrefixes = try commonPrefixes(settings, model.vocabulary)
             runner.start(engine, settings: limits)
             return length
         case .simulated:
@@ -176,11 +181,17 @@ enum Main {
                     endOfGeneration: vocabulary.endOfGenerationTokens, maximumSequences: settings.slots,
                     maximumStepTokens: max(settings.stepTokens, 2 * settings.slots)))
             logger.info("engine", metadata: ["engine": "\(engine.name)", "context": "\(contextLength)"])
-            let limits = SchedulerSettings(
+            var limits = SchedulerSettings(
                 for: engine, tokenBudget: max(settings.stepTokens, 2 * settings.slots),
                 maximumRunning: settings.slots, contextLength: contextLength)
+            limits.commonPrefixes = try commonPrefixes(settings, vocabulary)
             runner.start(engine, settings: limits)
             return contextLength
         }
+    }
+
+    private static func commonPrefixes(_ settings: WorkerSettings, _ vocabulary: Vocabulary) throws -> [[UInt32]] {
+        guard let path = settings.commonPrefixes else { return [] }
+        return try CommonPrefixes.read(path, vocabulary: vocabulary)
     }
 }

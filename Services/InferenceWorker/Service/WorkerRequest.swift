@@ -125,7 +125,8 @@ extension EngineRequest {
                 stops: generate.options.stopTokens,
                 biases: generate.options.logitBias.map { TokenBias(token: $0.token, bias: $0.bias) }),
             tenant: generate.tenant, priority: generate.options.priority,
-            deadline: generate.options.timeLeft == 0 || isNever ? nil : deadline)
+            deadline: generate.options.timeLeft == 0 || isNever ? nil : deadline,
+            owner: CacheOwner(tenant: generate.tenant, salt: generate.options.cacheSalt))
     }
 }
 
