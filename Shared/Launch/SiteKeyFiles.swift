@@ -36,6 +36,10 @@ public struct SiteKeyFiles: Sendable {
             do {
                 let now = try texts()
                 guard now != seen else { continue }
+                // A role is withdrawn by an empty file: one that is not there may be about to be replaced.
+                if let gone = seen?.keys.first(where: { now[$0] == nil }) {
+                    throw LoadError(path: "\(folder)/\(gone).pub", reason: "is gone")
+                }
                 let (own, listed) = try read()
                 seen = now
                 isTold = false

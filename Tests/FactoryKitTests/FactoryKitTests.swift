@@ -14,7 +14,7 @@ struct ClusterPlanTests {
         let arguments = ClusterPlan().arguments(.tokenizer, state, database: "db", links: "/run/links")
         #expect(value("--ingest", arguments) == "tcp://127.0.0.1:3,tcp://127.0.0.1:5")
         #expect(value("--accounting", arguments) == "tcp://127.0.0.1:1")
-        #expect(value("--worker-link", arguments) == "tcp://127.0.0.1:0")
+        #expect(value("--worker-link", arguments) == "ipc:///run/links/0.workers")
         #expect(value("--model", arguments) == nil)
     }
 

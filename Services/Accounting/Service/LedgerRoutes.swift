@@ -9,6 +9,7 @@ import Wire
 /// What accounting answers over HTTP besides health and metrics.
 ///
 ///     GET  /v1/requests/{id}           one request, by its 32 hexadecimal digits
+///     GET  /v1/requests/{label}        the latest one that its client calls so
 ///     GET  /v1/requests?label={label}  the requests that their client calls so, the latest first
 ///     GET  /v1/report?by=tenant|model|worker
 ///     POST /v1/audits                  begins to check the whole ledger, unless that is under way
@@ -60,15 +61,24 @@ public struct LedgerRoutes: Sendable {
         }
     }
 
+    /// The tenant of doors without keys.
+    private static let openTenant = "default"
+
     public func add(to router: Router<BasicRequestContext>) {
         router.get("/v1/requests/:id") { request, context in
             let tenant = try view(request).tenant
-            guard let id = context.parameters.get("id").flatMap({ RequestID($0) }) else {
-                throw HTTPError(.badRequest, message: "a request id is 32 hexadecimal digits")
+            let asked = request.uri.queryParameters.get("tenant")
+            let name = (context.parameters.get("id") ?? "").removingPercentEncoding ?? ""
+            let found = try await desk.run {
+                if let id = RequestID(name) {
+                    let known = try store.reader.requests(id, tenant: tenant)
+                    if !known.isEmpty { return known }
+                }
+                // What the client calls it, of doors without keys unless a tenant is named.
+                return try store.reader.requests(labelled: name, tenant: tenant ?? asked ?? Self.openTenant)
             }
-            let found = try await desk.run { try store.reader.requests(id, tenant: tenant) }
             guard let summary = found.first else {
-                throw HTTPError(.notFound, message: "the ledger knows no request \(id)")
+                throw HTTPError(.notFound, message: "the ledger knows no request \(name)")
             }
             return try Self.json(RequestAnswer(summary))
         }

@@ -46,7 +46,7 @@ public struct SiteKeyMaker: Sendable {
             atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: permissions])
     }
 
-    /// Whole or not at all, and never readable by others for a moment.
+    /// Whole or not at all, and never readable by others for a moment: a file of its rights takes the old one's place.
     private func write(_ text: String, to path: String, permissions: Int) throws {
         let temporary = path + ".new"
         try? FileManager.default.removeItem(atPath: temporary)
@@ -54,9 +54,10 @@ public struct SiteKeyMaker: Sendable {
             FileManager.default.createFile(
                 atPath: temporary, contents: Data(text.utf8), attributes: [.posixPermissions: permissions])
         else { throw FactoryError.folder(path: temporary, reason: "cannot be made") }
-        // A reader in between finds no file, and keeps what it read before.
-        if FileManager.default.fileExists(atPath: path) { try FileManager.default.removeItem(atPath: path) }
-        try FileManager.default.moveItem(atPath: temporary, toPath: path)
-        try FileManager.default.setAttributes([.posixPermissions: permissions], ofItemAtPath: path)
+        try FileHandle(forWritingTo: URL(fileURLWithPath: temporary)).synchronize()
+        // Swift's own `rename(2)`, by way of strings that live for the call.
+        guard unsafe rename(temporary, path) == 0 else {
+            throw FactoryError.folder(path: path, reason: "cannot be replaced")
+        }
     }
 }
