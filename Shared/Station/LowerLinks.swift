@@ -101,8 +101,11 @@ public final class LowerLinks {
             side.connected(link, now: now)
         case .disconnected, .handshakeFailed:
             side.disconnected(link, now: now)
-            // Without a handshake the station above may have another of its listed keys.
-            if shaken.remove(link) == nil, let credentials, credentials.count > 1 { reconnect(link) }
+            // Without a handshake the station above may have another of its listed keys, or another one by now.
+            if shaken.remove(link) == nil, credentials != nil {
+                links.removeValue(forKey: link)?.close()
+                retry(link)
+            }
         case .connected, .accepted, .acceptFailed: break
         }
     }

@@ -1,5 +1,6 @@
 """Processes die, hang, restart and leave: nothing is lost, nothing is told twice, the ledger adds up."""
 
+import json
 import signal
 import socket
 import threading
@@ -209,23 +210,29 @@ def test_what_is_not_done_at_the_bound_is_handed_back(start, expected, program):
     cluster.audit()
 
 
-def test_the_same_id_asked_again_after_the_ingest_died(start):
-    cluster = start(workers=1, ingests=2, time_scale=1.0)
+def test_the_same_label_asked_again_after_the_ingest_died(start):
+    """A label names nothing that is done once: both are operations of their own, and each has its own end."""
+    cluster = start(workers=1, ingests=2, time_scale=1.0, accounting_options=["--reservation-ttl", "2s"])
     worker = cluster.processes["worker-0"]
-    request_id = new_id()
+    label = new_id()
     thread = threading.Thread(target=lambda: _swallow(
-        lambda: chat(cluster, "again", stream=True, request_id=request_id, max_tokens=5000)))
+        lambda: chat(cluster, "again", stream=True, request_id=label, max_tokens=5000)))
     thread.start()
     busy(cluster, worker)
     cluster.processes["ingest-0"].kill()
     thread.join(30)
     del cluster.processes["ingest-0"]
     await_state("the other ingest has the line", lambda: get(cluster.http + "/healthz")[0] == 200)
-    _, _, usage = chat(cluster, "again", request_id=request_id, max_tokens=200)
+    _, _, usage = chat(cluster, "again", request_id=label, max_tokens=200)
     assert usage.completion_tokens == 200
-    assert cluster.await_settled(request_id)["delivered_tokens"] == 200
-    await_state("both records of the worker count", lambda: cluster.request_state(request_id)["attempts"] == 2)
-    assert cluster.request_state(request_id)["produced_tokens"] >= 200
+
+    def rows():
+        found = json.loads(get(f"{cluster.ledger}/v1/requests?tenant=default&label={label}")[1])
+        return found if len(found) == 2 and all(row["state"] != "reserved" for row in found) else None
+
+    later, first = await_state("both have ended", rows)
+    assert (later["state"], later["billed_tokens"]) == ("settled", 200)
+    assert first["state"] in ("settled", "expired") and first["request_id"] != later["request_id"]
     cluster.audit()
 
 

@@ -88,9 +88,6 @@ public struct LinkCredentials: Sendable {
         self.keys = keys
     }
 
-    /// How many keys the role above has.
-    public var count: Int { keys.keys(of: above).count }
-
     /// For one attempt after another the listed keys of the role above in turn; nil when it has none.
     public func security(attempt: Int) -> Security? {
         let listed = keys.keys(of: above)
