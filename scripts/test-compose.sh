@@ -38,6 +38,7 @@ prepare() {
   local models=("$cache"/models/*.gguf)
   [[ -s ${models[0]} ]] || fail "no model in $cache/models" "run make setup"
   cp "${models[0]}" "$context/models/model.gguf"
+  cp docker/init.sh "$context/init.sh"
 }
 
 if [[ -z ${TOKENFACTORY_IMAGE:-} ]]; then

@@ -29,6 +29,8 @@ struct SegmentReader {
         }
         while buffer.count < SpoolRecord.headerSize, try fill() {}
         guard buffer.count >= SpoolRecord.headerSize else { return nil }
+        // Its owner died between the allocation and the header.
+        if buffer[..<SpoolRecord.headerSize].allSatisfy({ $0 == 0 }) { return nil }
         guard let header = SpoolRecord.parseHeader(buffer[..<SpoolRecord.headerSize]) else {
             throw .foreign(path: path, reason: "it does not begin as a spool does")
         }

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// A segment's file, written through memory that is mapped onto it: a store survives the process as a write does, and
 /// costs no system call.
@@ -25,6 +26,7 @@ import Foundation
         let code = posix_fallocate(descriptor, 0, off_t(capacity))
         guard code == 0 else {
             close(descriptor)
+            unsafe unlink(path)
             throw Self.failure("allocate \(capacity) bytes for", path, code)
         }
         let mapped = unsafe mmap(nil, capacity, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0)
@@ -54,6 +56,8 @@ import Foundation
             let target = unsafe UnsafeMutableRawBufferPointer(start: base + count, count: source.count)
             unsafe UnsafeMutableRawBufferPointer(rebasing: target[4...]).copyMemory(
                 from: UnsafeRawBufferPointer(rebasing: source[4...]))
+            // Nobody who reads the length may read anything older than what it counts.
+            atomicMemoryFence(ordering: .releasing)
             unsafe UnsafeMutableRawBufferPointer(rebasing: target[..<4]).copyMemory(
                 from: UnsafeRawBufferPointer(rebasing: source[..<4]))
         }

@@ -37,7 +37,7 @@ public struct Spool: ~Copyable, Sendable {
     private var output: [UInt8] = []
 
     /// Events that are not acknowledged yet.
-    public var pending: UInt64 { last - acknowledged }
+    public var pending: UInt64 { last - min(acknowledged, last) }
 
     /// Makes the spool of a process, or reopens it where one of that instance and epoch is there.
     ///
@@ -151,19 +151,46 @@ public struct Spool: ~Copyable, Sendable {
     /// Takes over a spool whose owner is gone and that holds unacknowledged events, or damaged ones to be told of; nil
     /// when there is none.
     ///
-    /// Empty ones are removed on the way. Replay it under its own `epoch`, acknowledge, `close`; or `absorb` it.
+    /// Empty ones are removed on the way; files that are no spool's, or that cannot be read, get another name, by which
+    /// nobody looks for them again, and `onDamaged` is told of each. Replay it under its own `epoch`, acknowledge, `close`; or `absorb` it.
     public static func adopt(
-        in directory: String, settings: SpoolSettings = SpoolSettings()
+        in directory: String, settings: SpoolSettings = SpoolSettings(),
+        onDamaged: (_ path: String, SpoolError) -> Void = { _, _ in }
     ) throws(SpoolError) -> Spool? {
         guard FileManager.default.fileExists(atPath: directory) else { return nil }
         for base in try SpoolFiles.bases(in: directory) {
             let files = SpoolFiles(directory: directory, base: base)
             guard let lock = try files.lock() else { continue }
-            let spool = try Spool(files: files, lock: lock, epoch: nil, settings: settings)
+            guard let spool = opened(files, lock, settings, told: onDamaged) else { continue }
             if spool.pending > 0 || spool.damagedRecords > 0 { return spool }
             try spool.close()
         }
         return nil
+    }
+
+    /// A spool of the dead; nil when it cannot be read: what is wrong with one must not keep the others waiting.
+    private static func opened(
+        _ files: SpoolFiles, _ lock: FileHandle, _ settings: SpoolSettings, told: (_ path: String, SpoolError) -> Void
+    ) -> Spool? {
+        do throws(SpoolError) {
+            return try Spool(files: files, lock: lock, epoch: nil, settings: settings)
+        } catch {
+            setAside(files, error, told: told)
+            return nil
+        }
+    }
+
+    /// Gives the files of a spool that cannot be used a name that is no spool's.
+    private static func setAside(
+        _ files: SpoolFiles, _ error: SpoolError, told: (_ path: String, SpoolError) -> Void
+    ) {
+        for first in (try? files.segments()) ?? [] {
+            let path = files.segmentPath(first: first)
+            if (try? FileManager.default.moveItem(atPath: path, toPath: path + ".damaged")) != nil {
+                told(path + ".damaged", error)
+            }
+        }
+        try? files.remove(files.lockPath)
     }
 
     /// Moves an adopted spool's events behind this one's own, under this one's numbers, and removes its files.

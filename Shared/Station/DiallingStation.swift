@@ -18,6 +18,9 @@ public protocol DiallingStation: Actor {
 }
 
 extension DiallingStation {
+    /// Why the station cannot record what it does; nil while it can.
+    public var recordingFailure: String? { ledger.failure }
+
     public var tickInterval: UInt64 { Self.shortTick }
     public var awaitsTick: Bool { false }
 

@@ -33,6 +33,9 @@ public final class LedgerProducer {
     private var frame = FrameBuffer(capacity: 4096)
     private var lastAcknowledged: UInt64 = 0
     private var pendingSince: UInt64 = 0
+    private var retryAt: UInt64 = 0
+    /// Nanoseconds between two attempts to write to a spool that cannot be written.
+    private static let retryInterval: UInt64 = 200_000_000
 
     /// Events that may be on the way at once.
     private static let window: UInt64 = 8192
@@ -66,7 +69,7 @@ public final class LedgerProducer {
 
     /// Whether the next tick has something to send, or to say.
     public var awaitsTick: Bool {
-        let hasUnsent = link != nil && next <= spool.last && next - spool.acknowledged <= Self.window
+        let hasUnsent = link != nil && next <= spool.last && isWithinWindow
         return hasUnsent || links.side.awaitsTick
     }
 
@@ -81,6 +84,9 @@ public final class LedgerProducer {
         return links.send(&frame, on: link, session: session) == .sent
     }
 
+    /// Whether more may go before accounting acknowledges.
+    private var isWithinWindow: Bool { next <= spool.acknowledged || next - spool.acknowledged <= Self.window }
+
     /// Events that accounting has not acknowledged.
     public var pending: UInt64 { spool.pending }
 
@@ -88,7 +94,8 @@ public final class LedgerProducer {
     /// spool and is adopted. The station's last act.
     public func finish(withinSeconds seconds: UInt64, log: Logger) async {
         let end = MonotonicClock.now() + seconds * 1_000_000_000
-        while spool.pending > 0, MonotonicClock.now() < end {
+        while spool.pending > 0 || !turn.isEmpty, MonotonicClock.now() < end {
+            commit(log: log)
             try? await Task.sleep(for: .milliseconds(5))
         }
         do {
@@ -98,21 +105,49 @@ public final class LedgerProducer {
         }
     }
 
-    /// States an event; it is written with the others of this turn.
-    public func record(_ event: LedgerEvent) { turn.append(event) }
+    /// Why events cannot be written at the moment; nil while they can. A station that cannot record takes no new work;
+    /// what it has to state is kept, and written when that goes again.
+    public private(set) var failure: String?
 
-    /// Writes the turn's events to the spool.
+    /// States an event; it is written with the others of this turn.
+    public func record(_ event: LedgerEvent) {
+        counters.events += 1
+        turn.append(event)
+    }
+
+    /// Writes the turn's events to the spool, and those that could not be written before.
     public func commit(log: Logger) {
         guard !turn.isEmpty else { return }
-        counters.events += UInt64(turn.count)
-        do {
-            if spool.pending == 0 { pendingSince = MonotonicClock.now() }
+        let now = MonotonicClock.now()
+        guard failure == nil || now >= retryAt else { return }
+        do throws(SpoolError) {
+            if spool.pending == 0 { pendingSince = now }
             try spool.append(turn)
+            if failure != nil { log.notice("the spool can be written again", metadata: ["events": "\(turn.count)"]) }
+            failure = nil
+            turn.removeAll(keepingCapacity: true)
         } catch {
-            counters.lost += UInt64(turn.count)
-            log.critical(
-                "ledger events are lost: the spool cannot be written",
-                metadata: ["error": "\(error)", "events": "\(turn.count)"])
+            if case .unsendable = error { return drop(log) }
+            if failure == nil {
+                log.critical(
+                    "the spool cannot be written: no new work is taken",
+                    metadata: ["error": "\(error)", "events": "\(turn.count)"])
+            }
+            failure = "\(error)"
+            retryAt = now + Self.retryInterval
+        }
+    }
+
+    /// Of the turn's events, leaves out those that accounting would refuse for ever, so that the others are written.
+    private func drop(_ log: Logger) {
+        for event in turn {
+            do throws(SpoolError) {
+                try spool.append([event])
+            } catch {
+                counters.lost += 1
+                log.critical(
+                    "a ledger event is lost", metadata: ["error": "\(error)", "request": "\(event.requestID)"])
+            }
         }
         turn.removeAll(keepingCapacity: true)
     }
@@ -133,6 +168,14 @@ public final class LedgerProducer {
     }
 
     private func acknowledge(_ through: UInt64, log: Logger) {
+        // Accounting speaks of what it was never sent: it is not this spool's.
+        guard through <= spool.last else {
+            log.error(
+                "accounting acknowledges what it was never sent",
+                metadata: ["through": "\(through)", "sent": "\(spool.last)"])
+            if let link { links.side.violated(on: link) }
+            return
+        }
         let before = spool.acknowledged
         do {
             try spool.acknowledge(through: through)
@@ -164,7 +207,7 @@ public final class LedgerProducer {
         }
         do {
             guard next + UInt64(least) <= spool.last + 1 else { return }
-            while let link, next <= spool.last, next - spool.acknowledged <= Self.window,
+            while let link, next <= spool.last, isWithinWindow,
                 let batch = try spool.unacknowledged(from: next, limit: Self.batch)
             {
                 batch.encode(into: &frame, session: session, version: links.side.version(of: link))
@@ -182,6 +225,7 @@ public final class LedgerProducer {
     /// Lets time pass, sends what has gathered, and puts events on disk that accounting has left waiting.
     public func tick(_ now: UInt64, log: Logger) {
         links.tick(now)
+        if failure != nil { commit(log: log) }
         flush(log: log, atLeast: 1)
         guard spool.pending > 0, now > pendingSince + Self.syncAfter else { return }
         pendingSince = now

@@ -16,7 +16,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEADLINE = float(os.environ.get("TOKENFACTORY_TEST_DEADLINE", "120"))
 PROJECT = f"tftest{os.getpid()}"
-DATABASE = "/var/lib/tokenfactory/ledger.sqlite"
+DATABASE = "/var/lib/tokenfactory/ledger/ledger.sqlite"
 STATIONS = ("accounting", "ingest", "tokenizer", "inference-worker")
 # What the modelled accelerator's steps take is stretched, so that load lasts while workers come and go.
 ENVIRONMENT = dict(
@@ -83,10 +83,22 @@ def inspect(container):
     return json.loads(docker("inspect", container).stdout)[0]
 
 
+KEY = []
+
+
+def api_key():
+    """The key that `up` made, read as compose.yaml says."""
+    if not KEY:
+        KEY.append(compose("run", "--rm", "--no-deps", "-T", "--entrypoint", "cat", "loadgen",
+                           "/site/client/api-key").stdout.split()[-1])
+    return KEY[0]
+
+
 def get(container, port, path):
     """Body of a GET, sent from inside the container."""
     script = (f"exec 3<>/dev/tcp/127.0.0.1/{port}; "
-              f"printf 'GET {path} HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' >&3; cat <&3")
+              f"printf 'GET {path} HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n"
+              f"Authorization: Bearer {api_key()}\\r\\n\\r\\n' >&3; cat <&3")
     answer = docker("exec", container, "bash", "-c", script).stdout
     head, _, body = answer.partition("\n\n")
     if " 200 " not in head.split("\n")[0]:
@@ -178,6 +190,42 @@ def test():
     def _():
         compose("up", "-d", "--no-build")
         await_healthy()
+
+    @step("neighbours alone share a network, and nobody may do more than it must")
+    def _():
+        wanted = {
+            "accounting": {"door", "ledger-ingest", "ledger-tokenizer", "ledger-worker"},
+            "ingest": {"door", "line-tokenizer", "ledger-ingest"},
+            "tokenizer": {"line-tokenizer", "line-worker", "ledger-tokenizer"},
+            "inference-worker": {"line-worker", "ledger-worker"},
+        }
+        for service, networks in wanted.items():
+            for each in containers(service):
+                found = inspect(each)
+                names = {name.removeprefix(PROJECT + "_") for name in found["NetworkSettings"]["Networks"]}
+                assert names == networks, f"{service} is on {names}"
+                host = found["HostConfig"]
+                assert host["ReadonlyRootfs"] and "ALL" in host["CapDrop"], service
+                assert any("no-new-privileges" in option for option in host["SecurityOpt"]), service
+                for other, others in wanted.items():
+                    seen = docker("exec", each, "getent", "hosts", other, check=False).returncode == 0
+                    if networks & others:
+                        assert seen, f"{service} does not find {other}"
+                    elif seen:
+                        # Some engines resolve every name and keep networks apart otherwise, or not at all.
+                        print(f"skipped: this engine lets {service} resolve {other}")
+        for name in ("line-tokenizer", "line-worker", "ledger-ingest", "ledger-tokenizer", "ledger-worker"):
+            assert json.loads(docker("network", "inspect", f"{PROJECT}_{name}").stdout)[0]["Internal"], name
+
+    @step("a role reads its own secret key and nobody else's")
+    def _():
+        for service in STATIONS:
+            listing = docker("exec", containers(service)[0], "sh", "-c", "ls /site/*/link.key 2>/dev/null",
+                             check=False).stdout.split()
+            assert listing == [f"/site/{service}/link.key"], f"{service} sees {listing}"
+        for service in ("ingest", "tokenizer", "inference-worker"):
+            assert docker("exec", containers(service)[0], "ls", "/var/lib/tokenfactory/ledger",
+                          check=False).stdout.strip() == "", f"{service} sees the ledger"
 
     @step("run loadgen: every answer is complete and in the ledger")
     def _():

@@ -106,7 +106,9 @@ class Cluster:
         self.await_ready()
 
     def add(self, program, name, arguments):
-        process = Process(self, program, name, ["--spool-directory", str(self.folder / "spool"), *arguments])
+        if "--spool-directory" not in arguments:
+            arguments = ["--spool-directory", str(self.folder / "spool"), *arguments]
+        process = Process(self, program, name, arguments)
         self.processes[name] = process
         return process.start()
 

@@ -146,3 +146,38 @@ struct SplitMix {
         return value ^ (value >> 31)
     }
 }
+
+@Suite struct DamagedOrphanTests {
+    /// A file without a header, of a spool whose name comes first, kept all others from being taken over.
+    @Test(arguments: ["nothing but zeros", "no spool at all", "another's header"])
+    func oneThatCannotBeReadDoesNotKeepTheOthersWaiting(_ kind: String) throws {
+        let directory = try TemporaryDirectory()
+        let broken = SpoolFiles(directory: directory.path, instance: "a-first", epoch: 1)
+        let content: [UInt8] =
+            switch kind {
+            case "nothing but zeros": Array(repeating: 0, count: 4096)
+            case "no spool at all": Array(repeating: 0x41, count: 4096)
+            default: SpoolRecord.header(epoch: 99, first: 7)
+            }
+        try Data(content).write(to: URL(fileURLWithPath: broken.segmentPath(first: 1)))
+        do {
+            var spool = try Spool(directory: directory.path, instance: "ingest", epoch: 7)
+            try spool.append(events(1...3))
+        }
+        var damaged: [String] = []
+        guard var orphan = try Spool.adopt(in: directory.path, onDamaged: { path, _ in damaged.append(path) }) else {
+            Issue.record("the other spool was not adopted")
+            return
+        }
+        #expect(orphan.epoch == 7)
+        #expect(damaged.count == (kind == "nothing but zeros" ? 0 : 1))
+        try orphan.acknowledge(through: 3)
+        try orphan.close()
+        // It is said once, and looked at no more.
+        if try Spool.adopt(in: directory.path, onDamaged: { path, _ in damaged.append(path) }) != nil {
+            Issue.record("something was adopted again")
+        }
+        #expect(damaged.count == (kind == "nothing but zeros" ? 0 : 1))
+        #expect(damaged.allSatisfy { FileManager.default.fileExists(atPath: $0) })
+    }
+}

@@ -61,7 +61,11 @@ public struct LedgerUpkeep: Service {
 
     private func adopt(_ store: LedgerStore) {
         do {
-            while let orphan = try Spool.adopt(in: spoolDirectory) {
+            let onDamaged = { (path: String, error: SpoolError) in
+                log.critical(
+                    "a spool cannot be read and is set aside", metadata: ["file": "\(path)", "error": "\(error)"])
+            }
+            while let orphan = try Spool.adopt(in: spoolDirectory, onDamaged: onDamaged) {
                 let events = orphan.pending
                 let epoch = orphan.epoch
                 try replay(orphan, into: store)

@@ -134,7 +134,10 @@ enum Main {
             [
                 AdminDoor(
                     address: settings.admin, metrics: metrics, logger: logger,
-                    health: { await loop.isReady ? .ok : .failing("no tokenizer has a session") },
+                    health: {
+                        if let failure = await loop.recordingFailure { return .failing(failure) }
+                        return await loop.isReady ? .ok : .failing("no tokenizer has a session")
+                    },
                     onBound: { address in
                         Task {
                             do { try await ports.note("admin", "\(address)") } catch {

@@ -1,5 +1,6 @@
 public import AdminDoor
 public import OpenAIDoor
+import Station
 import Telemetry
 import Transport
 import Wire
@@ -241,7 +242,8 @@ public struct LineBackend: CompletionBackend {
     }
 
     public func probe() async -> HealthReport {
-        await loop.probe(seconds: probeSeconds)
+        if let failure = await loop.recordingFailure { return .failing(failure) }
+        return await loop.probe(seconds: probeSeconds)
             ? .ok : .failing("no probe came back from a worker within \(probeSeconds) s")
     }
 }

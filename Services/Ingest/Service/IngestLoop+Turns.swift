@@ -54,11 +54,14 @@ extension IngestLoop {
         performActions()
         // The events stand in the spool before the frames that they conclude go out.
         ledger.commit(log: log)
-        flushOutlets()
-        flushHTTP()
+        // What cannot be recorded is not handed out: it waits until that goes again.
+        if ledger.failure == nil {
+            flushOutlets()
+            flushHTTP()
+        }
         performActions()
         // What clients acknowledged meanwhile opened windows.
-        flushOutlets()
+        if ledger.failure == nil { flushOutlets() }
         ledger.flush(log: log)
         if isDraining, requests.count == 0, unread.isEmpty {
             for continuation in drained { continuation.resume() }

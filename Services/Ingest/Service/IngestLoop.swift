@@ -242,6 +242,11 @@ public actor IngestLoop: DiallingStation {
             counters.refused += 1
             return .failure(Refusal(status: .draining, message: "This ingest is going; try another."))
         }
+        guard ledger.failure == nil else {
+            counters.refused += 1
+            return .failure(
+                Refusal(status: .unavailable, message: "This ingest cannot record requests now; retry later."))
+        }
         guard heldBytes == 0 || heldBytes + request.heldBytes <= configuration.heldBytes else {
             counters.busy += 1
             return .failure(Refusal(status: .busy, message: Self.message(for: .busy, model: request.body.model)))

@@ -100,7 +100,8 @@ enum Main {
                 AdminDoor(
                     address: settings.admin, metrics: metrics, logger: logger,
                     health: {
-                        await loop.isReady ? .ok : .failing("no ingest, or no worker, has a session")
+                        if let failure = await loop.recordingFailure { return .failing(failure) }
+                        return await loop.isReady ? .ok : .failing("no ingest, or no worker, has a session")
                     },
                     onBound: { address in
                         Task {
