@@ -126,7 +126,7 @@ struct LoadGeneratorCommand: AsyncParsableCommand {
             case .rounds(let rounds): rounds.claims
             case .sweep(let sweep): sweep.claims
             }
-        return await LedgerCheck(base: ledger, deadline: output.ledgerDeadline).perform(claims)
+        return await LedgerCheck(base: ledger, key: target.apiKey, deadline: output.ledgerDeadline).perform(claims)
     }
 
     private func answers(_ report: LoadReport) throws -> String {

@@ -42,9 +42,12 @@ struct TargetOptions: ParsableArguments {
         }
     }
 
+    /// The API key, for the doors and for the reports.
+    var apiKey: String? { key ?? ProcessInfo.processInfo.environment["TOKENFACTORY_KEY"] }
+
     /// - Parameter most: HTTP connections at once.
     func open(most: Int) async throws -> any LoadDoor {
-        let key = key ?? ProcessInfo.processInfo.environment["TOKENFACTORY_KEY"]
+        let key = apiKey
         if let door {
             return try await LineDoor.connect(to: door, key: key, connections: connections, timeout: timeout)
         }
