@@ -22,7 +22,8 @@ struct ClusterPlanTests {
         var plan = ClusterPlan()
         plan.usesDefaultPorts = true
         var state = ClusterState()
-        #expect(value("--http", plan.arguments(.ingest, state, database: "db", links: "/run/links")) == "127.0.0.1:8080")
+        #expect(
+            value("--http", plan.arguments(.ingest, state, database: "db", links: "/run/links")) == "127.0.0.1:8080")
         state.services = [service(.ingest, [:])]
         #expect(value("--http", plan.arguments(.ingest, state, database: "db", links: "/run/links")) == "127.0.0.1:0")
     }
