@@ -31,6 +31,10 @@ for ((second = 0; ; second++)); do
   sleep 1
 done
 
-# The demonstration's key, of docker/keys.
-TOKENFACTORY_KEY=${TOKENFACTORY_KEY:-tf-demo-key} "$hopbench" line \
+# The keys that `up` made.
+made() { compose run --rm --no-deps -T --entrypoint cat "$@" | tr -d '\r'; }
+TOKENFACTORY_KEY=$(made loadgen /site/client/api-key)
+TOKENFACTORY_SERVER_KEY=$(made init /site/public/ingest.pub | head -n 1)
+export TOKENFACTORY_KEY TOKENFACTORY_SERVER_KEY
+"$hopbench" line \
   --door "tcp://127.0.0.1:${TOKENFACTORY_CLIENT_PORT:-7700}" --http "127.0.0.1:${TOKENFACTORY_HTTP_PORT:-8080}" "$@"

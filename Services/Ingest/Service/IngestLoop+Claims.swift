@@ -20,6 +20,8 @@ extension IngestLoop {
     static func digest(of body: RequestBody, hasSeed: Bool, streams: Bool) throws(WireError) -> BodyDigest {
         var plain = Submit(handle: 0, hasSeed: hasSeed, streams: streams, body: body)
         plain.body.options.timeLeft = 0
+        // A seed that ingest chose is not asked for.
+        if !hasSeed { plain.body.sampling.seed = 0 }
         var buffer = FrameBuffer()
         try plain.encode(into: &buffer, session: 0)
         var words: [UInt64] = []

@@ -10,6 +10,15 @@ public enum Security: Sendable {
     case curveClient(server: PublicKey, own: KeyPair)
 }
 
+extension Security {
+    /// What a client of a door needs to say: plain without the door's public key, in Z85; with it, a key of its own that
+    /// is made for the occasion.
+    public static func client(ofDoor serverKey: String?) throws(TransportError) -> Security {
+        guard let serverKey, !serverKey.isEmpty else { return .plain }
+        return .curveClient(server: try PublicKey(z85: serverKey), own: try KeyPair.generate())
+    }
+}
+
 extension LibrarySocket {
     func apply(_ security: Security, domain: String) throws(TransportError) {
         switch security {

@@ -64,12 +64,16 @@ actor LineProbe {
     nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.executor }
 
     /// - Parameter promptTokens: how many token ids each prompt has.
-    init(_ context: Context, door: String, key: String = "", promptTokens: Int = 32) throws(TransportError) {
+    /// - Parameter serverKey: the door's public CURVE key, in Z85; empty for a plain door.
+    init(
+        _ context: Context, door: String, key: String = "", serverKey: String = "", promptTokens: Int = 32
+    ) throws(TransportError) {
         self.door = door
         reactor = try Reactor(name: "line-probe")
         var side = DialSide(role: .client, epoch: UInt64.random(in: 1...UInt64.max), name: "hopbench")
         side.key = key
-        links = LowerLinks(context, reactor: reactor, targets: [try Endpoint(door)], side: side)
+        links = LowerLinks(
+            context, reactor: reactor, targets: [try Endpoint(door)], security: try .client(ofDoor: serverKey), side: side)
         request = Submit(
             handle: 0, hasSeed: true, streams: true, key: key,
             body: RequestBody(

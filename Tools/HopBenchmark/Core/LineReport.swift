@@ -75,6 +75,8 @@ public struct LineBenchSettings: Sendable {
     public var running: (door: String, http: String?)?
     /// API key of a running cluster; empty for a door without keys.
     public var key = ""
+    /// Public CURVE key of a running cluster's ZeroMQ door, in Z85; empty for a plain door.
+    public var serverKey = ""
     /// For a cluster that is started here.
     public var hasAccounting = true
     /// Token ids of a prompt, four bytes each.

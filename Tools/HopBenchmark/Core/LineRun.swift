@@ -47,7 +47,8 @@ public struct LineRun {
             (cluster, door, http) = (own, own.door, own.http)
         }
         defer { cluster?.stop() }
-        let probe = try await Self.connect(door, key: settings.key, promptTokens: settings.promptTokens)
+        let probe = try await Self.connect(
+            door, key: settings.key, serverKey: settings.serverKey, promptTokens: settings.promptTokens)
         let report: LineReport
         do throws(BenchError) {
             var client: HTTPProbe?
@@ -65,11 +66,12 @@ public struct LineRun {
     }
 
     static func connect(
-        _ door: String, key: String = "", promptTokens: Int = 32
+        _ door: String, key: String = "", serverKey: String = "", promptTokens: Int = 32
     ) async throws(BenchError) -> LineProbe {
         let probe: LineProbe
         do throws(TransportError) {
-            probe = try LineProbe(Context(), door: door, key: key, promptTokens: promptTokens)
+            probe = try LineProbe(
+                Context(), door: door, key: key, serverKey: serverKey, promptTokens: promptTokens)
         } catch {
             throw .cluster("\(error)")
         }

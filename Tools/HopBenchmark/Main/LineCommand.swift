@@ -74,6 +74,7 @@ struct LineCommand: AsyncParsableCommand {
         var settings = LineBenchSettings(programs: programs.folder)
         settings.running = door.map { ($0, http) }
         settings.key = key ?? ProcessInfo.processInfo.environment["TOKENFACTORY_KEY"] ?? ""
+        settings.serverKey = ProcessInfo.processInfo.environment["TOKENFACTORY_SERVER_KEY"] ?? ""
         settings.hasAccounting = accounting
         settings.promptTokens = promptTokens
         settings.modes = modes

@@ -35,16 +35,19 @@ public actor LineDoor: LoadDoor {
     ///
     /// - Parameters:
     ///   - address: for instance `tcp://127.0.0.1:7700`; a host name is resolved, once.
+    ///   - serverKey: the door's public CURVE key, in Z85; nil for a plain door.
     ///   - connections: how many to make.
     ///   - timeout: seconds of silence after which a request is given up.
     public static func connect(
-        to address: String, key: String?, connections: Int, timeout: Double
+        to address: String, key: String?, serverKey: String? = nil, connections: Int, timeout: Double
     ) async throws(LoadError) -> LineDoor {
         let door: LineDoor
         do throws(TransportError) {
             let endpoint = try await Resolver().resolve(Endpoint(address)).first
             guard let endpoint else { throw TransportError.malformedEndpoint(text: address, reason: "has no address") }
-            door = try LineDoor(endpoint, key: key ?? "", connections: connections, timeout: timeout)
+            door = try LineDoor(
+                endpoint, key: key ?? "", security: .client(ofDoor: serverKey), connections: connections,
+                timeout: timeout)
         } catch {
             throw .unreachable(door: address, reason: "\(error)")
         }
@@ -53,7 +56,7 @@ public actor LineDoor: LoadDoor {
     }
 
     private init(
-        _ endpoint: Endpoint, key: String, connections: Int, timeout: Double
+        _ endpoint: Endpoint, key: String, security: Security, connections: Int, timeout: Double
     ) throws(TransportError) {
         name = endpoint.description
         self.timeout = UInt64(timeout * 1e9)
@@ -64,7 +67,7 @@ public actor LineDoor: LoadDoor {
         for number in 0..<max(1, connections) {
             var side = DialSide(role: .client, epoch: UInt64.random(in: 1...UInt64.max), name: "loadgen-\(number)")
             side.key = key
-            let links = LowerLinks(context, reactor: reactor, targets: [endpoint], side: side)
+            let links = LowerLinks(context, reactor: reactor, targets: [endpoint], security: security, side: side)
             made.append(LineConnection(links, key: key))
         }
         self.connections = made

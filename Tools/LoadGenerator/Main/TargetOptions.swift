@@ -14,6 +14,9 @@ struct TargetOptions: ParsableArguments {
     var connections = 8
     @Option(help: "API key (or TOKENFACTORY_KEY).")
     var key: String?
+    @Option(
+        help: "The ZeroMQ door's public CURVE key (or TOKENFACTORY_SERVER_KEY), where it is reached from another host.")
+    var serverKey: String?
     @Option(help: "What to ask for: chat or completions. Default: chat, and completions for random tokens.")
     var endpoint: Endpoint?
     @Option(help: "HTTP: where the API begins.")
@@ -49,7 +52,10 @@ struct TargetOptions: ParsableArguments {
     func open(most: Int) async throws -> any LoadDoor {
         let key = apiKey
         if let door {
-            return try await LineDoor.connect(to: door, key: key, connections: connections, timeout: timeout)
+            return try await LineDoor.connect(
+                to: door, key: key,
+                serverKey: serverKey ?? ProcessInfo.processInfo.environment["TOKENFACTORY_SERVER_KEY"],
+                connections: connections, timeout: timeout)
         }
         var options = HTTPDoor.Options()
         options.basePath = basePath
