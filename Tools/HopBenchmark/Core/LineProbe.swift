@@ -73,7 +73,8 @@ actor LineProbe {
         var side = DialSide(role: .client, epoch: UInt64.random(in: 1...UInt64.max), name: "hopbench")
         side.key = key
         links = LowerLinks(
-            context, reactor: reactor, targets: [try Endpoint(door)], security: try .client(ofDoor: serverKey), side: side)
+            context, reactor: reactor, targets: [try Endpoint(door)], security: try .client(ofDoor: serverKey),
+            side: side)
         request = Submit(
             handle: 0, hasSeed: true, streams: true, key: key,
             body: RequestBody(
