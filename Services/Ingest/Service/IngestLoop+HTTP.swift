@@ -1,4 +1,5 @@
 public import AdminDoor
+public import Keys
 public import OpenAIDoor
 import Station
 import Telemetry
@@ -28,13 +29,13 @@ struct UnreadAnswer {
 
 /// The HTTP door's requests, as the line sees them.
 extension IngestLoop {
-    func take(_ request: DoorRequest, to stream: DoorStream) {
+    func take(_ request: DoorRequest, grant: KeyRing.Grant?, to stream: DoorStream) {
         let now = MonotonicClock.now()
         let body = seeded(RequestBody(request), hasSeed: request.sampling.seed != nil)
         let work = IngestRequest(
             requestID: RequestID(high: request.id.high, low: request.id.low), tenant: request.tenant, body: body,
             client: .http(stream), streams: request.streams, firstAttempt: firstAttempt, receivedAt: now,
-            label: request.label, grant: request.grant)
+            label: request.label, grant: grant)
         guard request.idempotencyKey.isEmpty else {
             return claim(work, key: request.idempotencyKey, hasSeed: request.sampling.seed != nil, to: stream, now)
         }
@@ -224,9 +225,9 @@ public struct LineBackend: CompletionBackend {
 
     public func models() async -> [DoorModel] { await loop.models.map { DoorModel(id: $0) } }
 
-    public func submit(_ request: DoorRequest, to stream: DoorStream) {
+    public func submit(_ request: DoorRequest, grant: KeyRing.Grant?, to stream: DoorStream) {
         let loop = loop
-        loop.reactor.post { loop.assumeIsolated { $0.take(request, to: stream) } }
+        loop.reactor.post { loop.assumeIsolated { $0.take(request, grant: grant, to: stream) } }
     }
 
     public func accepted(_ stream: DoorStream) {

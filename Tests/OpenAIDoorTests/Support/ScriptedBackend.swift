@@ -1,4 +1,5 @@
 import AdminDoor
+import Keys
 import OpenAIDoor
 import Synchronization
 
@@ -46,7 +47,7 @@ final class ScriptedBackend: CompletionBackend {
 
     func models() async -> [DoorModel] { served }
 
-    func submit(_ request: DoorRequest, to stream: DoorStream) {
+    func submit(_ request: DoorRequest, grant: KeyRing.Grant?, to stream: DoorStream) {
         requestsTaken.withLock { $0.append(request) }
         continuation.yield(.submitted(stream.number))
         let script = script

@@ -1,4 +1,5 @@
 public import AdminDoor
+public import Keys
 
 /// What the door needs of whoever makes the answers. All methods are called from any thread and must not block.
 public protocol CompletionBackend: Sendable {
@@ -7,7 +8,8 @@ public protocol CompletionBackend: Sendable {
 
     /// Begins a request. The answer, or why there is none, goes to `stream`, from one thread at a time; whatever
     /// happens, the stream must get `finish` once, unless it is cancelled before.
-    func submit(_ request: DoorRequest, to stream: DoorStream)
+    /// - Parameter grant: What the client's key is good for; nil on a door without keys.
+    func submit(_ request: DoorRequest, grant: KeyRing.Grant?, to stream: DoorStream)
 
     /// The client has left before the stream was finished: stop the work. At most once for a stream, at once when the
     /// connection is gone, whether or not anything is being written. What the stream gets after that is dropped.

@@ -1,5 +1,3 @@
-public import Keys
-
 /// One completion request, checked and with defaults applied, as the door hands it to the backend.
 public struct DoorRequest: Equatable, Sendable {
     /// What to continue.
@@ -36,8 +34,6 @@ public struct DoorRequest: Equatable, Sendable {
     public var idempotencyKey = ""
     /// Whose API key it was; `DoorConfiguration.openTenant` on a door without keys.
     public var tenant: String
-    /// What the key is good for; nil on a door without keys.
-    public var grant: KeyRing.Grant?
     public var model: String
     public var prompt: Prompt
     /// 1 to 16 texts, none empty, or no text.

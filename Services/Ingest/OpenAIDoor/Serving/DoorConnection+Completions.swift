@@ -50,7 +50,6 @@ extension DoorConnection {
         body.request.idempotencyKey = exchange.labels.idempotencyKey
         body.request.timeoutNanoseconds = exchange.labels.timeoutNanoseconds
         body.request.tenant = client.tenant
-        body.request.grant = client.grant
         if exchange.wantsHops { body.request.wantsHops = true }
         exchange.streams = body.request.streams
         for index in 0..<body.count {
@@ -72,7 +71,7 @@ extension DoorConnection {
         for choice in exchange.choices {
             var request = body.request(choice.index)
             request.id = choice.id
-            server.backend.submit(request, to: choice.stream)
+            server.backend.submit(request, grant: client.grant, to: choice.stream)
         }
     }
 
