@@ -110,9 +110,9 @@ let package = Package(
         target("Station", "Shared/Station", ["Wire", "Transport", "Line", "Spool", "Telemetry", logging]),
         target(
             "Launch", "Shared/Launch",
-            ["Settings", "Line", "Transport", "Wire", logging, lifecycle, unixSignals]),
+            ["Settings", "Spool", "Station", "Line", "Transport", "Wire", logging, lifecycle, unixSignals]),
         target("Keys", "Shared/Keys", [crypto, logging]),
-        target("Spool", "Shared/Spool", ["Wire"]),
+        target("Spool", "Shared/Spool", ["CLinux", "Wire"]),
         target("Telemetry", "Shared/Telemetry", ["Wire"]),
         target("Economics", "Shared/Economics"),
         target("Llama", "Shared/Llama", ["CLlama"], llama: true),

@@ -31,7 +31,7 @@ flags=(-O -swift-version 6 -enable-testing -parse-as-library -wmo -enable-experi
   -enable-upcoming-feature ExistentialAny -enable-upcoming-feature InternalImportsByDefault
   -enable-upcoming-feature MemberImportVisibility -enable-upcoming-feature NonisolatedNonsendingByDefault
   -enable-upcoming-feature InferIsolatedConformances -enable-upcoming-feature ImmutableWeakCaptures
-  -sanitize=fuzzer,address -I $out/modules -I .build/debug/Modules)
+  -sanitize=fuzzer,address -I $out/modules -I .build/debug/Modules -I Shared/CLinux)
 
 # module NAME FILES...: an instrumented module, made again when one of its files is newer.
 module() {

@@ -192,6 +192,12 @@ VECTORS = {
         )
         + event(ID, 5, 6, -1, (0, 0, 0, 0, 0, 128), (0, 0), 0, 1, 2, 0, 0, ("acme", "smollm2", "ingest-1")), version=1,
     ),
+    "record-complete": frame(
+        48,
+        struct.pack("<QHB5x", 1001, 80, 1),
+        struct.pack("<I", 1)
+        + event(ID, 5, 6, -1, (0, 0, 0, 0, 0, 128), (0, 0), 0, 1, 2, 0, 0, ("acme", "smollm2", "ingest-1", "my request")),
+    ),
     "record-ack": frame(49, count(1002)),
     "claim": frame(
         50, struct.pack("<Q", 5) + ID + bytes(range(32)) + bytes(8), string("acme") + string("order-17"),

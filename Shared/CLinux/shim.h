@@ -29,6 +29,15 @@ static inline int tf_name_thread(const char *name) {
     return prctl(PR_SET_NAME, name);
 }
 
+// Stores that whoever reads the mapped file sees only after all that was stored before. The addresses are multiples of
+// the value's size.
+static inline void tf_store_release_32(void *address, unsigned value) {
+    __atomic_store_n((unsigned *)address, value, __ATOMIC_RELEASE);
+}
+static inline void tf_store_release_64(void *address, unsigned long long value) {
+    __atomic_store_n((unsigned long long *)address, value, __ATOMIC_RELEASE);
+}
+
 // accept4 is declared only with _GNU_SOURCE.
 int accept4(int, struct sockaddr *, socklen_t *, int);
 

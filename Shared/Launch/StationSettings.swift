@@ -1,7 +1,8 @@
 public import Line
 public import Settings
+import Spool
 public import Transport
-import Wire
+public import Wire
 
 /// The settings that every station has.
 public struct StationSettings: Sendable {
@@ -20,7 +21,8 @@ public struct StationSettings: Sendable {
         name = reader.string("name", default: program, help: "Instance name, in logs and in the ledger.")
         log = LogSettings(&reader)
         spoolDirectory = reader.path(
-            "spool-directory", default: ".run/spool", help: "Directory of ledger events on their way; shared, durable.")
+            "spool-directory", default: ".run/spool",
+            help: "Directory of ledger events on their way, in a folder for each role; durable.")
         portsFile = reader.optionalPath(
             "ports-file", help: "File to write the actual addresses to, once they are served.")
         drainSeconds = reader.double(
@@ -47,6 +49,11 @@ public struct StationSettings: Sendable {
                 help: "The highest version of the wire format to speak; each session takes the lower one of both sides."
             ))
     }
+}
+
+extension StationSettings {
+    /// Where the stations of a role keep their spools: a folder that only their user may enter.
+    public func spools(of role: StationRole) -> String { spoolDirectory + "/" + SpoolFolders.name(of: role) }
 }
 
 extension SettingsReader {

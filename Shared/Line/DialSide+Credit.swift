@@ -6,6 +6,7 @@ extension DialSide {
         if creditChanged {
             creditChanged = false
             if !isDraining { shareCredit() }
+            if isSuspended, !isDraining { leaveIdleLinks() }
             isTicking = false
         }
         if isDraining, !isDrained { finishDrain() }
@@ -14,7 +15,7 @@ extension DialSide {
     private mutating func shareCredit() {
         var taken = heldCount
         for index in links.indices { taken += Int(clamping: links[index].outstanding) }
-        let free = Int(slots) - taken
+        let free = (isSuspended ? 0 : Int(slots)) - taken
         if free > 0, !isHung {
             isWithholding = !isWorthTelling(free)
             if !isWithholding { grant(free) }
@@ -100,6 +101,16 @@ extension DialSide {
             links[most].recall = (target: target, since: time)
             counters.recalls += 1
             queue(.recall(Count(target)), on: most)
+        }
+    }
+
+    private mutating func leaveIdleLinks() {
+        for index in links.indices where links[index].isUp {
+            guard links[index].held.allSatisfy({ $0 == nil }), links[index].traysSent == links[index].traysTaken else {
+                continue
+            }
+            end(index, .unavailable, reset: true)
+            greetSoon(index)
         }
     }
 

@@ -77,10 +77,11 @@ extension DialSide {
             isTicking = true
             creditChanged = true
         }
+        if isSuspended { creditChanged = true }
         for index in links.indices where !links[index].isRemoved {
             switch links[index].phase {
             case .down: break
-            case .idle(let helloAt): if helloAt <= time, !isHung { greet(index) }
+            case .idle(let helloAt): if helloAt <= time, !isHung, !isSuspended { greet(index) }
             case .greeting(let since): if time - since > settings.helloTimeout { greetAgain(index) }
             case .up: watch(index, pause: pause)
             }
@@ -136,7 +137,7 @@ extension DialSide {
         let due = links[index].lastHello.map { max(time, $0 + settings.helloSpacing) } ?? time
         links[index].phase = .idle(helloAt: due)
         // A session with an engine that hangs would end at its first heartbeat.
-        if due <= time, !isHung { greet(index) }
+        if due <= time, !isHung, !isSuspended { greet(index) }
     }
 
     private mutating func greet(_ index: Int) {

@@ -64,6 +64,14 @@ extension DialSide {
         creditChanged = true
     }
 
+    /// Leaves the stations above for as long as work cannot be taken, without giving up what is held: a session ends when
+    /// its last work has, and the others' hellos wait until `suspend(false)`.
+    public mutating func suspend(_ isSuspended: Bool, now: LinkTime) {
+        advance(to: now)
+        self.isSuspended = isSuspended
+        creditChanged = true
+    }
+
     private mutating func hold(_ origin: Origin) -> UInt64 {
         if heldCount == 0 { lastStep = time }
         heldCount += 1

@@ -70,6 +70,8 @@ public struct DialSide: Sendable {
     /// Works that take a slot.
     public internal(set) var heldCount = 0
     public internal(set) var isDraining = false
+    /// Whether this station takes no work for a while; see `suspend`.
+    public internal(set) var isSuspended = false
     public internal(set) var counters = LineCounters()
     /// Whether a tick may have something to do before a link changes or a frame comes: a hello, or credit that gathers.
     /// As of the last `next()` that gave nil.

@@ -35,6 +35,14 @@ public struct Spool: ~Copyable, Sendable {
     private var refill: (reader: SegmentReader, segment: Int)?
     private var frame = FrameBuffer()
     private var output: [UInt8] = []
+    /// The next segment, allocated and mapped before it is needed, without a record.
+    private var spare: SegmentWriter?
+    private var sparesMade = 0
+    /// Bytes of events that are still to come of work that was taken, for which the spare has room.
+    private var bytesSetAside = 0
+    private var openRequests: OpenRequests?
+    /// The ends of requests that a dead owner left open, to be written when the spool is taken over.
+    private var orphaned: [LedgerEvent] = []
 
     /// Events that are not acknowledged yet.
     public var pending: UInt64 { last - min(acknowledged, last) }
@@ -48,7 +56,8 @@ public struct Spool: ~Copyable, Sendable {
         directory: String, instance: String, epoch: UInt64, settings: SpoolSettings = SpoolSettings()
     ) throws(SpoolError) {
         do {
-            try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+            try FileManager.default.createDirectory(
+                atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         } catch {
             throw .wrapping(error, "create", directory)
         }
@@ -61,7 +70,8 @@ public struct Spool: ~Copyable, Sendable {
         self.files = files
         self.lock = lock
         self.settings = settings
-        let found = try Contents(of: files, epoch: epoch, window: settings.windowEvents)
+        let open = epoch == nil ? try OpenRequestForm.read(path: files.openPath) : nil
+        let found = try Contents(of: files, epoch: epoch, window: settings.windowEvents, open: open)
         self.epoch = epoch ?? found.epoch ?? 0
         last = found.last
         acknowledged = found.acknowledged
@@ -70,6 +80,7 @@ public struct Spool: ~Copyable, Sendable {
         segments = found.segments
         window = found.window
         loaded = found.loaded
+        orphaned = found.unended
     }
 
     deinit {
@@ -90,12 +101,16 @@ public struct Spool: ~Copyable, Sendable {
         for (index, event) in events.enumerated() {
             SpoolRecord.append(event, number: last + UInt64(index) + 1, to: &output, using: &frame)
         }
-        if currentBytes > settings.segmentBytes || currentBytes + output.count > currentCapacity {
+        if currentBytes + output.count > currentCapacity {
             try beginSegment(for: output.count)
+        } else if currentBytes > settings.segmentBytes {
+            // Where that fails, this one goes on as long as it has room: what fails then is told.
+            try? beginSegment(for: output.count)
         }
         current?.append(output)
         currentBytes += output.count
         isDirty = true
+        openRequests?.note(last: last + UInt64(events.count))
         for event in events {
             last += 1
             guard loaded == last - 1, window.count < settings.windowEvents else { continue }
@@ -133,16 +148,92 @@ public struct Spool: ~Copyable, Sendable {
         try dropSegments()
     }
 
+    // MARK: Room for what is still to come
+
+    /// Bytes that an event without a label takes at most, with these names in it.
+    public static func room(tenant: String, model: String, worker: String) -> Int {
+        SpoolRecord.room(names: tenant.utf8.count + model.utf8.count + worker.utf8.count)
+    }
+
+    /// Bytes that any event without a label takes at most.
+    public static var largestRoom: Int { SpoolRecord.room(names: 3 * WireLimits.nameBytes) }
+
+    /// Keeps room on the disk, and a descriptor, for events that are still to come of work that is about to be taken.
+    ///
+    /// When it throws nothing was set aside: the work must not be taken, since its end might not be recorded.
+    public mutating func setAside(_ bytes: Int) throws(SpoolError) {
+        try ensureRoom(for: bytesSetAside + bytes)
+        bytesSetAside += bytes
+    }
+
+    /// Gives back what was set aside: the events are written, or will not come.
+    public mutating func giveBack(_ bytes: Int) { bytesSetAside -= min(bytes, bytesSetAside) }
+
+    /// Makes room again after a segment was begun: for what was set aside, and for one work more. To be called now and
+    /// then.
+    public mutating func restoreRoom() throws(SpoolError) { try ensureRoom(for: bytesSetAside + 4 * Self.largestRoom) }
+
+    private mutating func ensureRoom(for bytes: Int) throws(SpoolError) {
+        if bytes > 0, (spare?.capacity ?? 0) < SpoolRecord.headerSize + bytes { try makeSpare(for: 2 * bytes) }
+    }
+
+    private mutating func makeSpare(for bytes: Int) throws(SpoolError) {
+        let capacity = SpoolRecord.headerSize + max(settings.segmentBytes, 0) + max(bytes, settings.segmentBytes / 4)
+        sparesMade += 1
+        let writer = try SegmentWriter(path: files.sparePath(sparesMade), capacity: (capacity + 3) & ~3)
+        // The one that is too small stays until there is a larger one.
+        spare?.removeFile()
+        spare = consume writer
+    }
+
+    // MARK: Open requests
+
+    /// A place for what a client gets of a request that is about to be reserved, together with room for its events.
+    ///
+    /// When it throws, the request must not be admitted.
+    /// - Parameter room: Bytes of its events, to be given back with `free`.
+    public mutating func reserve(_ event: LedgerEvent, room: Int) throws(SpoolError) -> OpenRequest {
+        try Self.check(event)
+        let requests: OpenRequests
+        if let openRequests {
+            requests = openRequests
+        } else {
+            requests = try OpenRequests(path: files.openPath, epoch: epoch, worker: event.worker)
+            requests.note(last: last)
+            openRequests = requests
+        }
+        try setAside(room)
+        do throws(SpoolError) {
+            return try requests.place(for: event)
+        } catch {
+            giveBack(room)
+            throw error
+        }
+    }
+
+    /// The reservation of this request is written.
+    public func begin(_ request: OpenRequest) { request.begin() }
+
+    /// The end of this request is written, or it was never begun.
+    public mutating func free(_ request: OpenRequest, room: Int) {
+        openRequests?.free(request)
+        giveBack(room)
+    }
+
     /// Ends the use of this spool: removes its files where all is acknowledged, else leaves them to be adopted.
     public consuming func close() throws(SpoolError) { try retire() }
 
     /// As `close`, for an owner that cannot give the value away: nothing may be appended afterwards.
     public mutating func retire() throws(SpoolError) {
         try sync()
+        spare?.removeFile()
+        spare = nil
         guard pending == 0 else { return }
         for first in segments { try files.remove(files.segmentPath(first: first)) }
         segments = []
         closeSegment()
+        openRequests = nil
+        try files.removeCompanions()
         try files.remove(files.lockPath)
     }
 
@@ -151,37 +242,63 @@ public struct Spool: ~Copyable, Sendable {
     /// Takes over a spool whose owner is gone and that holds unacknowledged events, or damaged ones to be told of; nil
     /// when there is none.
     ///
-    /// Empty ones are removed on the way; files that are no spool's, or that cannot be read, get another name, by which
-    /// nobody looks for them again, and `onDamaged` is told of each. Replay it under its own `epoch`, acknowledge, `close`; or `absorb` it.
+    /// Requests that its owner left open get their ends in it: settled with what their clients had got, or void. Empty
+    /// ones are removed on the way; files that are no spool's get another name, by which nobody looks for them again;
+    /// one that the system does not let be read now is left to the next time. `onDamaged` is told of each. Replay it
+    /// under its own `epoch`, acknowledge, `close`.
+    ///
+    /// - Parameter wallTime: Nanoseconds since 1970, for the ends that are written.
     public static func adopt(
-        in directory: String, settings: SpoolSettings = SpoolSettings(),
+        in directory: String, wallTime: UInt64, settings: SpoolSettings = SpoolSettings(),
         onDamaged: (_ path: String, SpoolError) -> Void = { _, _ in }
     ) throws(SpoolError) -> Spool? {
         guard FileManager.default.fileExists(atPath: directory) else { return nil }
         for base in try SpoolFiles.bases(in: directory) {
             let files = SpoolFiles(directory: directory, base: base)
-            guard let lock = try files.lock() else { continue }
-            guard let spool = opened(files, lock, settings, told: onDamaged) else { continue }
+            guard let spool = opened(files, settings, wallTime, told: onDamaged) else { continue }
             if spool.pending > 0 || spool.damagedRecords > 0 { return spool }
             try spool.close()
         }
         return nil
     }
 
-    /// A spool of the dead; nil when it cannot be read: what is wrong with one must not keep the others waiting.
+    /// A spool of the dead; nil when its owner lives or it cannot be read: what is wrong with one must not keep the others
+    /// waiting.
     private static func opened(
-        _ files: SpoolFiles, _ lock: FileHandle, _ settings: SpoolSettings, told: (_ path: String, SpoolError) -> Void
+        _ files: SpoolFiles, _ settings: SpoolSettings, _ wallTime: UInt64,
+        told: (_ path: String, SpoolError) -> Void
     ) -> Spool? {
+        var settings = settings
+        // Nothing is appended but ends.
+        settings.segmentBytes = 0
         do throws(SpoolError) {
-            return try Spool(files: files, lock: lock, epoch: nil, settings: settings)
+            guard let lock = try files.lock() else { return nil }
+            var spool = try Spool(files: files, lock: lock, epoch: nil, settings: settings)
+            try spool.endOrphaned(wallTime: wallTime)
+            return spool
         } catch {
-            setAside(files, error, told: told)
+            if case .foreign = error { quarantine(files, error, told: told) } else { told(files.lockPath, error) }
             return nil
         }
     }
 
+    /// Writes the ends of the requests that the dead owner left open. A kill in between costs nothing: who takes the
+    /// spool over next finds those that stand there.
+    private mutating func endOrphaned(wallTime: UInt64) throws(SpoolError) {
+        guard !orphaned.isEmpty else { return }
+        try append(
+            orphaned.map { event in
+                var event = event
+                event.wallTime = wallTime
+                return event
+            })
+        try sync()
+        orphaned = []
+        try files.remove(files.openPath)
+    }
+
     /// Gives the files of a spool that cannot be used a name that is no spool's.
-    private static func setAside(
+    private static func quarantine(
         _ files: SpoolFiles, _ error: SpoolError, told: (_ path: String, SpoolError) -> Void
     ) {
         for first in (try? files.segments()) ?? [] {
@@ -193,19 +310,6 @@ public struct Spool: ~Copyable, Sendable {
         try? files.remove(files.lockPath)
     }
 
-    /// Moves an adopted spool's events behind this one's own, under this one's numbers, and removes its files.
-    ///
-    /// Event names carry their producer, so the ledger sees no difference. When this throws, nothing is lost: some
-    /// events may stand in both.
-    public mutating func absorb(_ orphan: consuming Spool) throws(SpoolError) {
-        while let batch = try orphan.unacknowledged(from: 1, limit: WireLimits.events) {
-            try append(batch.events)
-            try sync()
-            try orphan.acknowledge(through: batch.first + UInt64(batch.events.count) - 1)
-        }
-        try orphan.close()
-    }
-
     // MARK: Files
 
     private mutating func closeSegment() {
@@ -215,16 +319,16 @@ public struct Spool: ~Copyable, Sendable {
     }
 
     private mutating func beginSegment(for more: Int) throws(SpoolError) {
+        // Whatever fails, the segment before goes on, and what is set aside keeps its room.
+        if (spare?.capacity ?? 0) < SpoolRecord.headerSize + more { try makeSpare(for: more) }
         try sync()
         let first = last + 1
-        // The file of the segment before is cut to its length first: it may be of the same name.
-        closeSegment()
-        let capacity = SpoolRecord.headerSize + max(settings.segmentBytes, 0) + max(more, settings.segmentBytes / 4)
-        var writer = try SegmentWriter(path: files.segmentPath(first: first), capacity: capacity)
+        try spare?.rename(to: files.segmentPath(first: first))
+        guard var writer = spare.take() else { throw .system("begin", files.segmentPath(first: first), ENOENT) }
         writer.append(SpoolRecord.header(epoch: epoch, first: first))
+        currentCapacity = writer.capacity
         current = consume writer
         currentBytes = SpoolRecord.headerSize
-        currentCapacity = capacity
         isDirectoryDirty = true
         if segments.last != first { segments.append(first) }
     }

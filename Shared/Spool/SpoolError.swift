@@ -1,3 +1,5 @@
+import Foundation
+
 /// Why a spool could not do what was asked.
 public enum SpoolError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The file system refused; `reason` is the system's text.
@@ -16,6 +18,11 @@ public enum SpoolError: Error, Equatable, Sendable, CustomStringConvertible {
         case .foreign(let path, let reason): "spool: \(path) is not usable: \(reason)"
         case .unsendable(let reason): "spool: the event cannot be sent: \(reason)"
         }
+    }
+
+    /// What the system refused, by its `errno`.
+    static func system(_ operation: String, _ path: String, _ code: Int32) -> SpoolError {
+        .file(operation: operation, path: path, reason: unsafe String(cString: strerror(code)))
     }
 
     static func wrapping(_ error: any Error, _ operation: String, _ path: String) -> SpoolError {

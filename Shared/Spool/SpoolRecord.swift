@@ -28,12 +28,17 @@ enum SpoolRecord {
     static func append(_ event: LedgerEvent, number: UInt64, to bytes: inout [UInt8], using frame: inout FrameBuffer) {
         // Of version 1 where that says all: an accounting that is not upgraded yet can then take the spool over.
         let isPlain = event.label.isEmpty && event.status.written(in: 1) == event.status
-        RecordBatch(first: number, events: [event])
-            .encode(into: &frame, session: 0, version: isPlain ? 1 : ProtocolVersion.current)
+        // The next record's length is to stand at a multiple of 4 bytes.
+        let odd = event.tenant.utf8.count + event.model.utf8.count + event.worker.utf8.count + event.label.utf8.count
+        RecordBatch(first: number, events: [event]).encode(
+            into: &frame, session: 0, version: isPlain ? 1 : ProtocolVersion.current, padding: (4 - odd % 4) % 4)
         append(UInt32(frame.bytes.count), to: &bytes)
         append(Checksum.of(frame.bytes), to: &bytes)
         bytes.append(contentsOf: frame.bytes)
     }
+
+    /// Bytes of a record without a label whose names have so many together, at most.
+    static func room(names: Int) -> Int { prefixSize + 160 + names }
 
     enum Parsed {
         case record(RecordBatch, size: Int)

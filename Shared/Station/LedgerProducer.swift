@@ -27,6 +27,12 @@ public final class LedgerProducer {
 
     private var spool: Spool
     private var turn: [LedgerEvent] = []
+    /// Reservations that stand in `turn`, and requests whose ends do.
+    private var begun: [OpenReservation] = []
+    private var ended: [OpenReservation] = []
+    /// Bytes to set aside for whatever the station holds, and those that are.
+    private var roomWanted = 0
+    private var roomSetAside = 0
     private var link: UInt32?
     private var session: UInt32 = 0
     private var next: UInt64 = 1
@@ -36,6 +42,9 @@ public final class LedgerProducer {
     private var retryAt: UInt64 = 0
     /// Nanoseconds between two attempts to write to a spool that cannot be written.
     private static let retryInterval: UInt64 = 200_000_000
+
+    /// Works for whose events room is kept, at most: 16 MB.
+    private static let worksLimit = 16_384
 
     /// Events that may be on the way at once.
     private static let window: UInt64 = 8192
@@ -105,9 +114,79 @@ public final class LedgerProducer {
         }
     }
 
-    /// Why events cannot be written at the moment; nil while they can. A station that cannot record takes no new work;
+    /// Why what is stated might not be written; nil while it will be. A station that cannot record takes no new work;
     /// what it has to state is kept, and written when that goes again.
-    public private(set) var failure: String?
+    public var failure: String? { writeFailure ?? roomFailure }
+    /// Why events cannot be written at the moment: nothing that they conclude may go out.
+    public private(set) var writeFailure: String?
+    /// Why there is no room for the ends of more work.
+    private var roomFailure: String?
+
+    /// Sets room aside for whatever the station may hold at once; what was set aside before is kept.
+    /// - Parameter works: How many events it can have to state of what it holds.
+    public func keepRoom(forWorks works: Int, log: Logger) {
+        let bytes = min(works, Self.worksLimit) * Spool.largestRoom
+        guard bytes > roomWanted else { return }
+        roomWanted = bytes
+        restoreRoom(log)
+    }
+
+    /// Keeps a place and room for the end of a request that this event is to reserve. Nil when there is none: the request
+    /// must not be admitted.
+    public func makeReservation(for event: LedgerEvent, log: Logger) -> OpenReservation? {
+        guard failure == nil else { return nil }
+        // Its reservation with a label, its end, and attempts that are lost.
+        let room =
+            4 * Spool.room(tenant: event.tenant, model: event.model, worker: event.worker)
+            + event.label.utf8.count
+        do throws(SpoolError) {
+            var plain = event
+            plain.label = ""
+            return OpenReservation(request: try spool.reserve(plain, room: room), room: room)
+        } catch {
+            roomFailed(error, log)
+            return nil
+        }
+    }
+
+    /// States that a request may begin.
+    public func record(_ event: LedgerEvent, beginning reservation: OpenReservation) {
+        record(event)
+        begun.append(reservation)
+    }
+
+    /// The request was not admitted after all, and nothing was stated of it.
+    public func drop(_ reservation: OpenReservation) { spool.free(reservation.request, room: reservation.room) }
+
+    /// States the end of a request.
+    public func record(_ event: LedgerEvent, ending reservation: OpenReservation?) {
+        record(event)
+        if let reservation { ended.append(reservation) }
+    }
+
+    private func roomFailed(_ error: SpoolError, _ log: Logger) {
+        if roomFailure == nil {
+            log.critical(
+                "there is no room to record the end of more work: none is taken", metadata: ["error": "\(error)"])
+        }
+        roomFailure = "\(error)"
+        retryAt = MonotonicClock.now() + Self.retryInterval
+    }
+
+    /// Sees that what the station holds can be recorded although segments were begun meanwhile.
+    private func restoreRoom(_ log: Logger) {
+        do throws(SpoolError) {
+            if roomWanted > roomSetAside {
+                try spool.setAside(roomWanted - roomSetAside)
+                roomSetAside = roomWanted
+            }
+            try spool.restoreRoom()
+            if roomFailure != nil { log.notice("there is room to record work again") }
+            roomFailure = nil
+        } catch {
+            roomFailed(error, log)
+        }
+    }
 
     /// States an event; it is written with the others of this turn.
     public func record(_ event: LedgerEvent) {
@@ -119,23 +198,34 @@ public final class LedgerProducer {
     public func commit(log: Logger) {
         guard !turn.isEmpty else { return }
         let now = MonotonicClock.now()
-        guard failure == nil || now >= retryAt else { return }
+        guard writeFailure == nil || now >= retryAt else { return }
         do throws(SpoolError) {
             if spool.pending == 0 { pendingSince = now }
             try spool.append(turn)
-            if failure != nil { log.notice("the spool can be written again", metadata: ["events": "\(turn.count)"]) }
-            failure = nil
+            if writeFailure != nil {
+                log.notice("the spool can be written again", metadata: ["events": "\(turn.count)"])
+            }
+            writeFailure = nil
             turn.removeAll(keepingCapacity: true)
+            noteOpen()
         } catch {
             if case .unsendable = error { return drop(log) }
-            if failure == nil {
+            if writeFailure == nil {
                 log.critical(
                     "the spool cannot be written: no new work is taken",
                     metadata: ["error": "\(error)", "events": "\(turn.count)"])
             }
-            failure = "\(error)"
+            writeFailure = "\(error)"
             retryAt = now + Self.retryInterval
         }
+    }
+
+    /// What the turn's events reserved is open, what they ended is not.
+    private func noteOpen() {
+        for reservation in begun { spool.begin(reservation.request) }
+        for reservation in ended { spool.free(reservation.request, room: reservation.room) }
+        begun.removeAll(keepingCapacity: true)
+        ended.removeAll(keepingCapacity: true)
     }
 
     /// Of the turn's events, leaves out those that accounting would refuse for ever, so that the others are written.
@@ -150,6 +240,7 @@ public final class LedgerProducer {
             }
         }
         turn.removeAll(keepingCapacity: true)
+        noteOpen()
     }
 
     /// Takes frames from accounting.
@@ -208,8 +299,10 @@ public final class LedgerProducer {
         do {
             guard next + UInt64(least) <= spool.last + 1 else { return }
             while let link, next <= spool.last, isWithinWindow,
-                let batch = try spool.unacknowledged(from: next, limit: Self.batch)
+                var batch = try spool.unacknowledged(from: next, limit: Self.batch)
             {
+                // What the spool has lost in between will never come.
+                batch.isComplete = batch.first > next
                 batch.encode(into: &frame, session: session, version: links.side.version(of: link))
                 guard links.send(&frame, on: link, session: session) == .sent else {
                     self.link = nil
@@ -225,7 +318,8 @@ public final class LedgerProducer {
     /// Lets time pass, sends what has gathered, and puts events on disk that accounting has left waiting.
     public func tick(_ now: UInt64, log: Logger) {
         links.tick(now)
-        if failure != nil { commit(log: log) }
+        if writeFailure != nil { commit(log: log) }
+        if roomFailure == nil || now >= retryAt { restoreRoom(log) }
         flush(log: log, atLeast: 1)
         guard spool.pending > 0, now > pendingSince + Self.syncAfter else { return }
         pendingSince = now

@@ -15,4 +15,14 @@ public struct StationParts: Sendable {
         resolver = try Resolver()
         epoch = UInt64.random(in: 1...UInt64.max)
     }
+
+    private init(_ parts: StationParts, epoch: UInt64) {
+        context = parts.context
+        reactor = parts.reactor
+        resolver = parts.resolver
+        self.epoch = epoch
+    }
+
+    /// The same parts for somebody who speaks for a process that is gone.
+    func speaking(for epoch: UInt64) -> StationParts { StationParts(self, epoch: epoch) }
 }

@@ -6,6 +6,8 @@ public enum WallClock {
     public static func now() -> UInt64 {
         var time = timespec()
         guard unsafe clock_gettime(CLOCK_REALTIME, &time) == 0 else { return 0 }
-        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+        // A clock that was never set may stand before 1970, and one that was set wrong beyond what 64 bits hold.
+        let (whole, isOver) = UInt64(clamping: time.tv_sec).multipliedReportingOverflow(by: 1_000_000_000)
+        return isOver ? .max : whole &+ UInt64(clamping: time.tv_nsec)
     }
 }

@@ -1,16 +1,18 @@
 extension RecordBatch {
     /// Writes the frame. The caller keeps to `WireLimits.events` and `nameBytes`: the receiver refuses more.
+    /// - Parameter padding: Zeros behind the fixed fields of each event, which readers skip: at most 7.
     public func encode(
         into buffer: inout FrameBuffer, session: UInt32, sequence: UInt64 = 0, sentAt: UInt64 = 0,
-        version: UInt8 = ProtocolVersion.current
+        version: UInt8 = ProtocolVersion.current, padding: Int = 0
     ) {
         let header = FrameKind.record.header(session: session, sequence: sequence, sentAt: sentAt, version: version)
         buffer.begin(header) { raw in
             raw.put(first, at: 32)
-            raw.put(UInt16(LedgerEvent.size), at: 40)
+            raw.put(UInt16(LedgerEvent.size + padding), at: 40)
+            if isComplete, version >= 2 { raw.put(1 as UInt8, at: 42) }
         }
         buffer.append(count: events.count)
-        for event in events { buffer.append(event, version: version) }
+        for event in events { buffer.append(event, version: version, padding: padding) }
         buffer.finish()
     }
 
@@ -21,7 +23,14 @@ extension RecordBatch {
         guard length >= LedgerEvent.size else {
             throw WireError(.blockTooShort, offset: 40, needed: LedgerEvent.size, found: length)
         }
-        try frame.reserved(at: 42, count: 6)
+        if header.version >= 2 {
+            let flag = frame[42]
+            guard flag <= 1 else { throw WireError(.invalidValue, offset: 42, needed: 1, found: UInt64(flag)) }
+            isComplete = flag == 1
+            try frame.reserved(at: 43, count: 5)
+        } else {
+            try frame.reserved(at: 42, count: 6)
+        }
         let hasLabels = header.version >= 2
         let count = try reader.count(frame, stride: length + (hasLabels ? 16 : 12), limit: WireLimits.events)
         events.reserveCapacity(count)
@@ -69,7 +78,7 @@ extension LedgerEvent {
 }
 
 extension FrameBuffer {
-    fileprivate mutating func append(_ event: LedgerEvent, version: UInt8) {
+    fileprivate mutating func append(_ event: LedgerEvent, version: UInt8, padding: Int) {
         append(byteCount: LedgerEvent.size) { raw in
             raw.put(event.requestID.high, at: 0)
             raw.put(event.requestID.low, at: 8)
@@ -90,6 +99,7 @@ extension FrameBuffer {
             // Six reserved bytes follow.
             raw.put(UInt64(event.outcome.rawValue) | UInt64(event.energySource) << 8, at: 72)
         }
+        for _ in 0..<padding { append(byteCount: 1) { $0.put(0 as UInt8, at: 0) } }
         append(event.tenant)
         append(event.model)
         append(event.worker)

@@ -80,10 +80,13 @@ public struct LedgerEvent: Equatable, Sendable {
 public struct RecordBatch: Equatable, Sendable {
     public var first: UInt64
     public var events: [LedgerEvent]
+    /// The sender's spool has lost the numbers in front of `first` that accounting does not have: they never come.
+    public var isComplete: Bool
 
-    public init(first: UInt64, events: [LedgerEvent]) {
+    public init(first: UInt64, events: [LedgerEvent], isComplete: Bool = false) {
         self.first = first
         self.events = events
+        self.isComplete = isComplete
     }
 }
 

@@ -332,6 +332,27 @@ import Wire
         #expect(line.actions().isEmpty)
     }
 
+    @Test func `A suspended station finishes what it holds, leaves, and joins again`() {
+        var line = DialHarness(slots: 2, settings: LineSettings(helloSpacing: 10))
+        let link = line.join()
+        let idle = line.join(above: 0xcd)
+        _ = line.actions()
+        let work = line.take(1, on: link)
+        line.dial.suspend(true, now: line.now)
+        #expect(line.frames(on: idle) == [.reset(Reset(status: .unavailable))])
+        #expect(line.dial.session(of: link) != nil && line.dial.session(of: idle) == nil)
+        line.dial.ended(work)
+        #expect(line.frames(on: link).contains(.reset(Reset(status: .unavailable))))
+        #expect(line.dial.sessionCount == 0)
+        line.now += 1_000_000_000
+        line.dial.tick(line.now)
+        #expect(line.actions().isEmpty)
+        line.dial.suspend(false, now: line.now)
+        line.dial.tick(line.now)
+        line.welcome(link)
+        #expect(line.dial.session(of: link) != nil)
+    }
+
     @Test func `A removed link ends its session and its id is not found again`() {
         var line = DialHarness()
         let link = line.join()

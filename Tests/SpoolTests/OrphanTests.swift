@@ -62,27 +62,13 @@ import Wire
         #expect(try directory.files().isEmpty)
     }
 
-    @Test func absorbedEventsFollowOnesOwn() throws {
-        do {
-            var dead = try Spool(directory: directory.path, instance: "ingest", epoch: 7)
-            try dead.append(events(1...3))
-        }
-        var own = try Spool(directory: directory.path, instance: "ingest", epoch: 8)
-        try own.append([event(10)])
-        try own.absorb(try adopted(in: directory))
-        #expect(
-            try own.unacknowledged(from: 1, limit: 10)
-                == RecordBatch(first: 1, events: [event(10)] + events(1...3)))
-        #expect(try directory.files().count == 1)
-    }
-
     @Test func severalOrphansAreAdoptedOneByOne() throws {
         for epoch in 1...5 as ClosedRange<UInt64> {
             var spool = try Spool(directory: directory.path, instance: "worker", epoch: epoch)
             try spool.append([event(Int(epoch))])
         }
         var epochs: Set<UInt64> = []
-        while var orphan = try Spool.adopt(in: directory.path) {
+        while var orphan = try Spool.adopt(in: directory.path, wallTime: 1) {
             epochs.insert(orphan.epoch)
             try orphan.acknowledge(through: 1)
             try orphan.close()
@@ -119,7 +105,7 @@ import Wire
             }
             #expect(spool.last == UInt64(appended), "seed \(seed)")
         }
-        guard var spool = try Spool.adopt(in: directory.path) else {
+        guard var spool = try Spool.adopt(in: directory.path, wallTime: 1) else {
             #expect(acknowledged == appended, "seed \(seed)")
             return
         }
@@ -165,7 +151,10 @@ struct SplitMix {
             try spool.append(events(1...3))
         }
         var damaged: [String] = []
-        guard var orphan = try Spool.adopt(in: directory.path, onDamaged: { path, _ in damaged.append(path) }) else {
+        guard
+            var orphan = try Spool.adopt(
+                in: directory.path, wallTime: 1, onDamaged: { path, _ in damaged.append(path) })
+        else {
             Issue.record("the other spool was not adopted")
             return
         }
@@ -174,7 +163,7 @@ struct SplitMix {
         try orphan.acknowledge(through: 3)
         try orphan.close()
         // It is said once, and looked at no more.
-        if try Spool.adopt(in: directory.path, onDamaged: { path, _ in damaged.append(path) }) != nil {
+        if try Spool.adopt(in: directory.path, wallTime: 1, onDamaged: { path, _ in damaged.append(path) }) != nil {
             Issue.record("something was adopted again")
         }
         #expect(damaged.count == (kind == "nothing but zeros" ? 0 : 1))

@@ -164,7 +164,7 @@ import Wire
     @Test func aFileOfAnotherKindIsNotTaken() throws {
         try Data(repeating: 0x20, count: 100)
             .write(to: URL(fileURLWithPath: directory.path + "/x-0000000000000001.0000000000000001.spool"))
-        if try Spool.adopt(in: directory.path) != nil { Issue.record("it was taken for a spool") }
+        if try Spool.adopt(in: directory.path, wallTime: 1) != nil { Issue.record("it was taken for a spool") }
         #expect(
             try FileManager.default.contentsOfDirectory(atPath: directory.path).allSatisfy { $0.hasSuffix(".damaged") })
     }

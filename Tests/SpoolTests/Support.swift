@@ -31,10 +31,19 @@ struct NoOrphan: Error {}
 
 /// The next orphan; the macros of the tests take no values that cannot be copied.
 func adopted(in directory: TemporaryDirectory) throws -> Spool {
-    guard let spool = try Spool.adopt(in: directory.path) else { throw NoOrphan() }
+    guard let spool = try Spool.adopt(in: directory.path, wallTime: 1) else { throw NoOrphan() }
     return spool
 }
 
 func hasOrphan(in directory: TemporaryDirectory) throws -> Bool {
-    try Spool.adopt(in: directory.path) != nil
+    try Spool.adopt(in: directory.path, wallTime: 1) != nil
+}
+
+/// A folder as it stands at this moment, as if its owner had been killed.
+func killedCopy(of directory: TemporaryDirectory) throws -> TemporaryDirectory {
+    let copy = try TemporaryDirectory()
+    for name in try FileManager.default.contentsOfDirectory(atPath: directory.path) where !name.hasSuffix(".lock") {
+        try FileManager.default.copyItem(atPath: directory.path + "/" + name, toPath: copy.path + "/" + name)
+    }
+    return copy
 }

@@ -167,6 +167,9 @@ import Wire
                 ], tokens: [198, 7, 2])),
         "record": .record(
             RecordBatch(first: 1001, events: [events[0], changed(events[1]) { $0.label = "my request" }])),
+        "record-complete": .record(
+            RecordBatch(
+                first: 1001, events: [changed(events[1]) { $0.label = "my request" }], isComplete: true)),
         "record-ack": .count(.recordAck, Count(1002)),
     ]
 

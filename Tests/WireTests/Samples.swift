@@ -61,7 +61,9 @@ struct Samples {
         case .tokenBatch: .tokens(tokenBatch())
         case .record:
             .record(
-                RecordBatch(first: random.next(), events: (0..<random.below(min(size, 6) + 1)).map { _ in event() }))
+                RecordBatch(
+                    first: random.next(), events: (0..<random.below(min(size, 6) + 1)).map { _ in event() },
+                    isComplete: random.below(2) == 1))
         case .claim:
             .claim(
                 Claim(number: random.next(), requestID: id(), bodyDigest: digest(), tenant: name(), key: name()))

@@ -151,7 +151,8 @@ public actor AccountingLoop {
     private func take(_ batch: RecordBatch, of session: SessionRef, _ now: UInt64) {
         guard let producer = producers[session] else { return }
         counters.batches += 1
-        let batch = ProducerBatch(producer: producer.epoch, role: producer.role, batch: batch)
+        let batch = ProducerBatch(
+            producer: producer.epoch, role: producer.role, isOrphan: batch.isComplete, batch: batch)
         if let violation = batch.violation { return refuse(session, "\(violation)") }
         if waiting.isEmpty { waitingSince = now }
         waitingCount += batch.batch.events.count

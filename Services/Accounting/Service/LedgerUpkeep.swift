@@ -12,6 +12,7 @@ public struct LedgerUpkeep: Service {
     private let spoolDirectory: String
     private let interval: Duration
     private let log: Logger
+    private let complaints = SaidOnce()
 
     public init(writer: LedgerWriter, spoolDirectory: String, interval: Duration, log: Logger) {
         self.writer = writer
@@ -60,12 +61,18 @@ public struct LedgerUpkeep: Service {
     }
 
     private func adopt(_ store: LedgerStore) {
+        for folder in SpoolFolders.all(in: spoolDirectory) { adopt(store, in: folder) }
+    }
+
+    private func adopt(_ store: LedgerStore, in folder: String) {
         do {
             let onDamaged = { (path: String, error: SpoolError) in
-                log.critical(
-                    "a spool cannot be read and is set aside", metadata: ["file": "\(path)", "error": "\(error)"])
+                guard complaints.isNew("\(path): \(error)") else { return }
+                log.critical("a spool cannot be taken over", metadata: ["file": "\(path)", "error": "\(error)"])
             }
-            while let orphan = try Spool.adopt(in: spoolDirectory, onDamaged: onDamaged) {
+            while let orphan = try Spool.adopt(
+                in: folder, wallTime: WallClock.now(), onDamaged: onDamaged)
+            {
                 let events = orphan.pending
                 let epoch = orphan.epoch
                 try replay(orphan, into: store)

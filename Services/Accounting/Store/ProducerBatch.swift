@@ -6,7 +6,7 @@ public struct ProducerBatch: Equatable, Sendable {
     public var producer: UInt64
     /// What its session showed it to be; nil for a spool on the ledger's own disk, which holds events of one role.
     public var role: StationRole?
-    /// From a spool that was taken over: numbers that are missing before it will never come.
+    /// Numbers that are missing before it will never come: its spool was taken over, or has lost them.
     public var isOrphan: Bool
     public var batch: RecordBatch
 

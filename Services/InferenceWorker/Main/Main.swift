@@ -111,9 +111,9 @@ enum Main {
         let watch = Task { await protection.watch(logger: logger) }
         defer { watch.cancel() }
         try protection.check("admin", host: settings.admin.host)
+        let spools = settings.station.spools(of: .inferenceWorker)
         let ledger = LedgerProducer(
-            spool: try Spool(
-                directory: settings.station.spoolDirectory, instance: settings.station.name, epoch: station.epoch),
+            spool: try Spool(directory: spools, instance: settings.station.name, epoch: station.epoch),
             station: station, accounting: settings.accounting, role: .inferenceWorker, name: settings.station.name,
             settings: settings.station.line, credentials: protection.credentials(above: "accounting"))
         let reports = ReportTarget(station.reactor, logger: logger)
@@ -130,8 +130,12 @@ enum Main {
         let metrics = MetricsRegistry()
         await loop.publish(to: metrics)
         let drainSeconds = settings.station.drainSeconds
+        let replay = SpoolReplay.Configuration(
+            directory: spools, accounting: settings.accounting, role: .inferenceWorker, name: settings.station.name,
+            line: settings.station.line, credentials: protection.credentials(above: "accounting"))
         let status = await runStation(
             [
+                SpoolReplayService(replay, log: logger),
                 AdminDoor(
                     address: settings.admin, metrics: metrics, logger: logger,
                     health: {

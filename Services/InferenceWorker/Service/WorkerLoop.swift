@@ -71,6 +71,7 @@ public actor WorkerLoop: DiallingStation {
 
     /// Begins to dial.
     public func start() {
+        ledger.keepRoom(forWorks: configuration.slots, log: log)
         tokenizers.attach(
             onReadable: { [weak self] link in self?.assumeIsolated { $0.drainTokenizer(link) } },
             onMonitor: { [weak self] link, event in
@@ -202,10 +203,16 @@ public actor WorkerLoop: DiallingStation {
 
     public func tick(_ now: UInt64) {
         mirrorMetrics(now)
+        takeWork(ledger.failure == nil, now)
         tokenizers.tick(now)
         dialling.refresh(now: now, tokenizers, reactor: reactor) { [weak self] name, addresses in
             self?.assumeIsolated { $0.tokenizers.resolved(name, to: addresses) }
         }
+    }
+
+    /// A worker that cannot record its attempts leaves the line, and joins again when it can.
+    private func takeWork(_ takes: Bool, _ now: UInt64) {
+        if takes == tokenizers.side.isSuspended { tokenizers.side.suspend(!takes, now: now) }
     }
 
     public func endTurn() {

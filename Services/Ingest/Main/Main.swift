@@ -115,9 +115,9 @@ enum Main {
             protection.keys == nil
             ? nil : try ZAPAuthenticator(station.context, guards: [doorGuard, lineGuard].compactMap { $0 })
         defer { withExtendedLifetime(authenticator) {} }
+        let spools = settings.station.spools(of: .ingest)
         let ledger = LedgerProducer(
-            spool: try Spool(
-                directory: settings.station.spoolDirectory, instance: settings.station.name, epoch: station.epoch),
+            spool: try Spool(directory: spools, instance: settings.station.name, epoch: station.epoch),
             station: station, accounting: settings.accounting, role: .ingest, name: settings.station.name,
             settings: settings.station.line, credentials: protection.credentials(above: "accounting"))
         let keys = settings.keys
@@ -137,8 +137,13 @@ enum Main {
         // Keys that are withdrawn stop at once, not with the next start.
         let watch = keys.map { keys in Task { await keys.watch(log: logger) } }
         defer { watch?.cancel() }
+        let replay = SpoolReplay.Configuration(
+            directory: spools, accounting: settings.accounting, role: .ingest,
+            name: settings.station.name, line: settings.station.line,
+            credentials: protection.credentials(above: "accounting"))
         return await runStation(
             [
+                SpoolReplayService(replay, log: logger),
                 OpenAIDoor(door, backend: LineBackend(loop), metrics: metrics, logger: logger) { address in
                     Task {
                         do { try await ports.note("http", "\(address)") } catch {

@@ -20,6 +20,9 @@ extension IngestLoop {
         case .http(let stream):
             stream.note(promptTokens: Int(request.promptTokens), cachedTokens: Int(request.cachedTokens))
             stream.push(text, tokenCount: tokens.count)
+            // For the one who settles it if this process dies now; at its end it is counted anew.
+            let delivered = stream.isBehind ? stream.deliveredTokens : request.generated.count
+            if request.streams { request.reservation?.note(deliveredTokens: UInt32(clamping: delivered)) }
             if request.stamps.firstSent == 0 { request.stamps.firstSent = MonotonicClock.now() }
         }
     }
@@ -93,7 +96,8 @@ extension IngestLoop {
         var event = event(finish == .failed && request.deliveredTokens == 0 ? .void : .settle, request)
         event.outcome = finish
         event.status = status
-        ledger.record(event)
+        ledger.record(event, ending: request.reservation)
+        request.reservation = nil
         if finish == .failed {
             log.notice(
                 "ingest: request failed",

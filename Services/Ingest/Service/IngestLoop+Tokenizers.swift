@@ -99,6 +99,8 @@ extension IngestLoop {
             request.promptTokens = row.promptTokens
             // A tokenizer that goes on with an answer does not know what was cached for its beginning.
             if request.generated.isEmpty || row.cachedTokens > 0 { request.cachedTokens = row.cachedTokens }
+            request.reservation?.note(
+                promptTokens: request.promptTokens, cachedTokens: request.cachedTokens)
         }
         if request.stamps.firstReceived == 0, !tokens.isEmpty {
             request.stamps.firstReceived = now

@@ -55,13 +55,13 @@ extension IngestLoop {
         // The events stand in the spool before the frames that they conclude go out.
         ledger.commit(log: log)
         // What cannot be recorded is not handed out: it waits until that goes again.
-        if ledger.failure == nil {
+        if ledger.writeFailure == nil {
             flushOutlets()
             flushHTTP()
         }
         performActions()
         // What clients acknowledged meanwhile opened windows.
-        if ledger.failure == nil { flushOutlets() }
+        if ledger.writeFailure == nil { flushOutlets() }
         ledger.flush(log: log)
         if isDraining, requests.count == 0, unread.isEmpty {
             for continuation in drained { continuation.resume() }

@@ -242,11 +242,7 @@ public actor IngestLoop: DiallingStation {
             counters.refused += 1
             return .failure(Refusal(status: .draining, message: "This ingest is going; try another."))
         }
-        guard ledger.failure == nil else {
-            counters.refused += 1
-            return .failure(
-                Refusal(status: .unavailable, message: "This ingest cannot record requests now; retry later."))
-        }
+        guard ledger.failure == nil else { return .failure(unrecorded()) }
         guard heldBytes == 0 || heldBytes + request.heldBytes <= configuration.heldBytes else {
             counters.busy += 1
             return .failure(Refusal(status: .busy, message: Self.message(for: .busy, model: request.body.model)))
@@ -259,6 +255,12 @@ public actor IngestLoop: DiallingStation {
             counters.refused += 1
             return .failure(refusal)
         }
+        var reserving = event(.reserve, request)
+        reserving.label = request.label
+        guard let reservation = ledger.makeReservation(for: reserving, log: log) else {
+            correctRate(of: request)
+            return .failure(unrecorded())
+        }
         let work = requests.insert(request)
         request.work = work
         request.stamps.downBegun = MonotonicClock.now()
@@ -267,6 +269,7 @@ public actor IngestLoop: DiallingStation {
             work, model: request.body.model, share: request.share, now: request.stamps.downBegun)
         if case .refused(let status) = outcome {
             requests.remove(work)
+            ledger.drop(reservation)
             correctRate(of: request)
             if status == .busy { counters.busy += 1 } else { counters.refused += 1 }
             return .failure(Refusal(status: status, message: Self.message(for: status, model: request.body.model)))
@@ -274,10 +277,14 @@ public actor IngestLoop: DiallingStation {
         counters.admitted += 1
         heldBytes += request.heldBytes
         if request.deadline > 0 { nextDeadline = min(nextDeadline ?? .max, request.deadline) }
-        var reservation = event(.reserve, request)
-        reservation.label = request.label
-        ledger.record(reservation)
+        request.reservation = reservation
+        ledger.record(reserving, beginning: reservation)
         return .success(work)
+    }
+
+    private func unrecorded() -> Refusal {
+        counters.refused += 1
+        return Refusal(status: .unavailable, message: "This ingest cannot record requests now; retry later.")
     }
 
     /// Why a prompt cannot fit the context of any tokenizer's workers, where that is certain before it is tokenized.

@@ -30,7 +30,11 @@ final class IngestRequest: RowSource {
 
     private let firstAttempt: UInt16
     /// How often it was sent down again.
-    var redispatches: UInt16 = 0
+    var redispatches: UInt16 = 0 {
+        didSet { reservation?.note(attempt: attempt) }
+    }
+    /// Where it stands beside the spool, from its admission on.
+    var reservation: OpenReservation?
     /// Ids of the answer so far, those of lost attempts included.
     var generated: [UInt32] = []
     /// Of `generated`, how many came in this attempt.
@@ -46,7 +50,9 @@ final class IngestRequest: RowSource {
     var isListed = false
     private(set) var end: RequestEnd?
     /// Tokens that stand in frames which went out, or that the client's socket took.
-    var deliveredTokens: UInt32 = 0
+    var deliveredTokens: UInt32 = 0 {
+        didSet { reservation?.note(deliveredTokens: deliveredTokens) }
+    }
     /// When the client's time is over, on the monotonic clock; 0 for never.
     let deadline: UInt64
     /// What it takes in memory, at most.

@@ -78,9 +78,9 @@ enum Main {
         let workerGuard = protection.guardian(of: "worker-link", roles: ["inference-worker"])
         let authenticator = try workerGuard.map { try ZAPAuthenticator(station.context, guards: [$0]) }
         defer { withExtendedLifetime(authenticator) {} }
+        let spools = settings.station.spools(of: .tokenizer)
         let ledger = LedgerProducer(
-            spool: try Spool(
-                directory: settings.station.spoolDirectory, instance: settings.station.name, epoch: station.epoch),
+            spool: try Spool(directory: spools, instance: settings.station.name, epoch: station.epoch),
             station: station, accounting: settings.accounting, role: .tokenizer, name: settings.station.name,
             settings: settings.station.line, credentials: protection.credentials(above: "accounting"))
         let loop = try TokenizerLoop(
@@ -95,8 +95,13 @@ enum Main {
         let metrics = MetricsRegistry()
         await loop.publish(to: metrics)
         let drainSeconds = settings.station.drainSeconds
+        let replay = SpoolReplay.Configuration(
+            directory: spools, accounting: settings.accounting, role: .tokenizer,
+            name: settings.station.name, line: settings.station.line,
+            credentials: protection.credentials(above: "accounting"))
         return await runStation(
             [
+                SpoolReplayService(replay, log: logger),
                 AdminDoor(
                     address: settings.admin, metrics: metrics, logger: logger,
                     health: {

@@ -145,7 +145,10 @@ extension TokenizerLoop {
     /// Room above follows room below, so that requests wait at ingest and nowhere else.
     private func updateSlots() {
         let room = workers.dispatcher.room + configuration.lookahead
-        let slots = workers.dispatcher.peerCount == 0 ? 0 : UInt32(clamping: room)
+        if room > 0 { ledger.keepRoom(forWorks: room, log: log) }
+        // Without a worker nothing can be done; what cannot be recorded must not be.
+        let takesWork = workers.dispatcher.peerCount > 0 && ledger.failure == nil
+        let slots = takesWork ? UInt32(clamping: room) : 0
         if slots != ingests.side.slots { ingests.side.setSlots(slots) }
     }
 }
