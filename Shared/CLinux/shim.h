@@ -21,6 +21,9 @@ static const int tf_epoll_flags = EPOLL_CLOEXEC;
 static const int tf_stream_socket = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
 static const int tf_accept_flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
 
+// netinet/tcp.h has it with _GNU_SOURCE only.
+static const int tf_tcp_user_timeout = 18;
+
 static const unsigned tf_epoll_in = EPOLLIN;
 static const unsigned tf_epoll_out = EPOLLOUT;
 static const unsigned tf_epoll_hangup = EPOLLHUP | EPOLLERR;

@@ -37,9 +37,12 @@ public final class UpperLink {
         security: Security = .plain, guardedBy linkGuard: LinkGuard? = nil, dispatcher: Dispatcher
     ) throws(TransportError) {
         var (options, security) = (options, security)
+        // Whoever has no session is a stranger, and costs a bounded sum.
+        options.limits.hasStrangers = true
         // Within the host a folder's rights are the keys.
         if let linkGuard, case .tcp = endpoint {
             options.securityDomain = linkGuard.domain
+            options.gate = linkGuard.gate
             security = linkGuard.security
             self.linkGuard = linkGuard
         } else {
@@ -86,9 +89,11 @@ public final class UpperLink {
                         let refusal = identify(hello, routed.peer.raw, routed.message.userID) ?? admits(hello)
                     {
                         dispatcher.refuse(routed.peer.raw, refusal)
+                        forget(routed.peer.raw)
                         continue
                     }
                     dispatcher.received(frame, from: routed.peer.raw, header: header, now: now)
+                    if case .hello = frame { welcome(routed) }
                 } else if let session = dispatcher.accepts(header, from: routed.peer.raw, now: now) {
                     try onWork(header, routed.message.bytes, session, now)
                 }
@@ -109,6 +114,20 @@ public final class UpperLink {
         }
         users[peer] = user
         return nil
+    }
+
+    /// A peer whose hello was taken is no stranger any more.
+    private func welcome(_ hello: borrowing RoutedMessage) {
+        if dispatcher.info(of: hello.peer.raw) == nil {
+            forget(hello.peer.raw)
+        } else {
+            socket.admit(hello.peer, source: linkGuard == nil ? nil : hello.message.source)
+        }
+    }
+
+    /// Keeps nothing of a peer that has no session.
+    private func forget(_ peer: UInt64) {
+        if users[peer] != nil, dispatcher.info(of: peer) == nil { users[peer] = nil }
     }
 
     /// Lets time pass, and ends the sessions of keys that are listed no more.
@@ -136,6 +155,7 @@ public final class UpperLink {
     public func perform(_ body: (Dispatcher.Action) -> Void) {
         while let action = dispatcher.next() {
             guard case .control(let peer, let session, let frame) = action else {
+                if case .peerDown(let info, _) = action { forget(info.session.peer) }
                 body(action)
                 continue
             }

@@ -1,6 +1,7 @@
 /// One side of a ZMTP 3.1 handshake with the NULL mechanism, without a socket: bytes in, bytes out.
 ///
-/// Each side sends ``greeting`` at once, then READY when it has seen the other's greeting.
+/// Each side sends ``greeting`` at once. A dealer says READY when it has seen the router's greeting, a router when it has
+/// seen what dials it: whoever has no place here gets ERROR instead of it.
 public struct Handshake: Sendable {
     /// The socket types that are spoken here.
     public enum Role: Hashable, Sendable {
@@ -19,10 +20,11 @@ public struct Handshake: Sendable {
             if case .dealer(let identity) = self { identity } else { [] }
         }
 
+        /// REQ and REP put an empty frame before each message: their messages would be dropped, and their users wait.
         func talks(to socketType: String) -> Bool {
             switch self {
-            case .router: ["DEALER", "REQ", "ROUTER"].contains(socketType)
-            case .dealer: ["ROUTER", "REP", "DEALER"].contains(socketType)
+            case .router: ["DEALER", "ROUTER"].contains(socketType)
+            case .dealer: ["ROUTER", "DEALER"].contains(socketType)
             }
         }
     }
@@ -69,7 +71,7 @@ public struct Handshake: Sendable {
             guard let minor = try Self.minorVersion(in: bytes) else { return step }
             hasHeartbeats = minor >= 1
             step.consumed = Self.greetingLength
-            step.reply = Command.ready(socketType: role.socketType, identity: role.identity).frame
+            if case .dealer = role { step.reply = ready }
         }
         let rest = bytes.extracting(step.consumed...)
         guard let head = try FrameHead(rest, limit: Self.longestCommand), rest.count >= head.length else {
@@ -80,6 +82,7 @@ public struct Handshake: Sendable {
         case .ready(let socketType, let identity):
             guard role.talks(to: socketType) else { throw .incompatibleSocket(socketType) }
             step.peer = Peer(socketType: socketType, identity: identity, hasHeartbeats: hasHeartbeats == true)
+            if case .router = role { step.reply = ready }
         case .error(let reason): throw .refused(reason)
         case .ping: throw .unexpected("PING")
         case .pong: throw .unexpected("PONG")
@@ -88,6 +91,8 @@ public struct Handshake: Sendable {
         step.consumed += head.length
         return step
     }
+
+    private var ready: [UInt8] { Command.ready(socketType: role.socketType, identity: role.identity).frame }
 
     /// Checks a greeting as far as it has come; its minor version when it is all there.
     private static func minorVersion(in bytes: Span<UInt8>) throws(ZMTPError) -> UInt8? {

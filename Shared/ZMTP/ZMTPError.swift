@@ -20,6 +20,24 @@ public enum ZMTPError: Error, Hashable, Sendable {
     case oversized(length: UInt64, limit: Int)
 }
 
+extension ZMTPError {
+    /// What the peer is told before the end of the connection: an ERROR for a socket of a type that has no place here,
+    /// nothing otherwise.
+    public var farewell: [UInt8] {
+        guard case .incompatibleSocket(let type) = self else { return [] }
+        return Command.error(reason: "Invalid socket type \(type)").frame
+    }
+
+    /// Whether the next attempt at the same address would fare no better: the other side refuses, or is something else
+    /// than what is looked for. The rest may be a fault on the way.
+    public var isRefusal: Bool {
+        switch self {
+        case .notZeroMQ, .unsupportedVersion, .mechanismMismatch, .incompatibleSocket, .refused: true
+        case .malformedCommand, .unexpected, .malformedFrame, .oversized: false
+        }
+    }
+}
+
 extension ZMTPError: CustomStringConvertible {
     public var description: String {
         switch self {

@@ -49,7 +49,7 @@ import Testing
         let endpoint = Array("tcp://a:1".utf8)
         #expect(
             MonitorEvent(head: [0x00, 0x02, 5, 0, 0, 0].span, endpoint: endpoint.span)
-                == MonitorEvent(kind: .disconnected, endpoint: "tcp://a:1"))
+                == MonitorEvent(kind: .disconnected, endpoint: "tcp://a:1", descriptor: 5))
         #expect(
             MonitorEvent(head: [0x00, 0x40, 0x90, 0x01, 0, 0].span, endpoint: endpoint.span)?.kind
                 == .handshakeFailed(.refused(400)))

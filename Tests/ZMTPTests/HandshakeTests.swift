@@ -51,7 +51,32 @@ private func ready(_ type: String, identity: [UInt8] = []) -> [UInt8] {
         var handshake = Handshake(.router)
         var old = greeting
         old[11] = 0
-        #expect(try handshake.receive((old + ready("REQ")).span).peer?.hasHeartbeats == false)
+        #expect(try handshake.receive((old + ready("DEALER")).span).peer?.hasHeartbeats == false)
+    }
+
+    @Test(arguments: ["REQ", "REP", "SUB", ""]) func `a socket of another type gets ERROR in place of READY`(
+        type: String
+    ) throws {
+        for role in [Handshake.Role.router, .dealer(identity: id)] {
+            var handshake = Handshake(role)
+            let first = try handshake.receive(greeting.span)
+            #expect(first.reply == (role == .router ? [] : ready("DEALER", identity: id)))
+            let error = #expect(throws: ZMTPError.self) { try handshake.receive(ready(type).span) }
+            #expect(error == .incompatibleSocket(type))
+            let farewell = error?.farewell ?? []
+            #expect(farewell.first == 4)
+            let body = Array(farewell.dropFirst(2))
+            let command = try Command(body.span)
+            #expect(command == .error(reason: "Invalid socket type \(type)"))
+        }
+    }
+
+    @Test func `what would fare no better at the next attempt is told from a fault on the way`() {
+        #expect(ZMTPError.refused("400").isRefusal && ZMTPError.notZeroMQ.isRefusal)
+        #expect(ZMTPError.mechanismMismatch("CURVE").isRefusal && ZMTPError.incompatibleSocket("REP").isRefusal)
+        #expect(ZMTPError.unsupportedVersion(2).isRefusal)
+        #expect(!ZMTPError.malformedFrame(flags: 255).isRefusal && !ZMTPError.unexpected("PING").isRefusal)
+        #expect(ZMTPError.notZeroMQ.farewell.isEmpty && ZMTPError.refused("400").farewell.isEmpty)
     }
 
     @Test func `who does not belong here is refused, and told apart`() {

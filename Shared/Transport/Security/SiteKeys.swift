@@ -35,6 +35,14 @@ public final class SiteKeys: Sendable {
     }
 }
 
+/// Which CURVE keys of clients are listed somewhere else, say in a file of API keys. Asked on the authenticator's thread.
+public protocol ClientListing: Sendable {
+    /// - Parameter key: In Z85.
+    func lists(_ key: String) -> Bool
+    /// Grows when keys may have been withdrawn.
+    var generation: UInt64 { get }
+}
+
 /// Who may dial one link: the listed keys of the roles that belong on it, or, on a door for clients, any key.
 public final class LinkGuard: Sendable {
     /// ZAP's domain: tells a context's links apart.
@@ -42,26 +50,34 @@ public final class LinkGuard: Sendable {
     /// What those with any key are on this link; nil admits listed keys alone.
     private let anybody: String?
     private let roles: [String]
+    private let listing: (any ClientListing)?
     let keys: SiteKeys
+    /// Counts the connections of the link's socket, for the authenticator.
+    public let gate = ConnectionGate()
 
     /// - Parameters:
     ///   - domain: Unique among the links of a process.
     ///   - roles: Those whose listed keys are admitted.
     ///   - anybody: What whoever else brings a key is; nil refuses them.
-    public init(domain: String, roles: [String], anybody: String? = nil, keys: SiteKeys) {
+    ///   - listing: Those alone, of whoever else brings a key, are admitted whom this lists; nil admits all.
+    public init(
+        domain: String, roles: [String], anybody: String? = nil, listing: (any ClientListing)? = nil, keys: SiteKeys
+    ) {
         self.domain = domain
         self.roles = roles
         self.anybody = anybody
+        self.listing = listing
         self.keys = keys
     }
 
     /// Grows when keys may have been withdrawn.
-    public var generation: UInt64 { keys.generation }
+    public var generation: UInt64 { keys.generation &+ (listing?.generation ?? 0) }
 
     /// Role and key of whoever presents this key, as a ZAP user id; nil refuses.
     func user(of key: PublicKey) -> String? {
-        guard let role = keys.role(of: key, among: roles) ?? anybody else { return nil }
-        return "\(role) \(key.z85)"
+        if let role = keys.role(of: key, among: roles) { return "\(role) \(key.z85)" }
+        guard let anybody, listing?.lists(key.z85) ?? true else { return nil }
+        return "\(anybody) \(key.z85)"
     }
 
     /// The role of a user that was admitted before, if its key is still good.
@@ -71,6 +87,11 @@ public final class LinkGuard: Sendable {
         else { return nil }
         let role = String(user[..<space])
         return self.user(of: key) == user ? role : nil
+    }
+
+    /// The CURVE public key of a user that was admitted, in Z85.
+    public static func publicKey(ofUser user: String) -> String? {
+        user.firstIndex(of: " ").map { String(user[user.index(after: $0)...]) }
     }
 
     /// What the link's socket needs to be told.

@@ -73,6 +73,8 @@ final class ClientList: Sendable {
 struct ZAPRequest: Equatable {
     let requestID: [UInt8]
     let domain: String
+    /// The client's, in numbers.
+    let address: String
     let mechanism: String
     let credentials: [UInt8]
 
@@ -81,6 +83,7 @@ struct ZAPRequest: Equatable {
         guard frames.count >= 6, frames[0] == Array("1.0".utf8) else { return nil }
         requestID = frames[1]
         domain = String(decoding: frames[2], as: UTF8.self)
+        address = String(decoding: frames[3], as: UTF8.self)
         mechanism = String(decoding: frames[5], as: UTF8.self)
         credentials = frames.count == 7 ? frames[6] : []
     }
@@ -141,7 +144,9 @@ private actor ZAPServer {
     private func reply(to request: ZAPRequest?, id: [UInt8]) {
         let user = request.flatMap { request -> String? in
             guard request.mechanism == "CURVE", let key = PublicKey(bytes: request.credentials) else { return nil }
-            if let link = guards.first(where: { $0.domain == request.domain }) { return link.user(of: key) }
+            if let link = guards.first(where: { $0.domain == request.domain }) {
+                return link.gate.admits(PeerAddress(request.address)) ? link.user(of: key) : nil
+            }
             return request.domain == domain ? clients.user(key) : nil
         }
         if user == nil {

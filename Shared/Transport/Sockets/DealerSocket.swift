@@ -29,7 +29,7 @@ public struct DealerSocket: ~Copyable {
     /// What it has seen and refused since it was made.
     public var counters: SocketCounters {
         var counters = counted
-        counters.refusedConnections = link?.refusedConnections ?? 0
+        counters.refusals = link?.refusals ?? ConnectionRefusals()
         return counters
     }
 

@@ -13,8 +13,17 @@ import CZeroMQ
     /// The reactor that polls this, from registration until closing.
     var reactor: Reactor?
     var isPolled = false
-    /// libzmq keeps these to itself.
-    var refusedConnections: UInt64 { 0 }
+    /// Counts a router's connections and ends those for which there is no place; nil on other sockets.
+    private let gate: ConnectionGate?
+    private var malformedHandshakes: UInt64 = 0
+
+    /// Those of which events tell: libzmq keeps the others to itself.
+    var refusals: ConnectionRefusals {
+        var refusals = ConnectionRefusals()
+        refusals.malformed = malformedHandshakes
+        refusals.crowded = gate?.refused ?? 0
+        return refusals
+    }
     /// Whether events may have come before the monitor's descriptor was watched.
     private var mayHaveEvents = true
     /// Reused for a router's routing frames: they fit inside, so receiving one allocates nothing.
@@ -24,9 +33,12 @@ import CZeroMQ
     /// empty.
     private(set) var mayHold = true
 
-    init(_ context: Context, type: Int32, options: SocketOptions) throws(TransportError) {
+    init(
+        _ context: Context, type: Int32, options: SocketOptions, gate: ConnectionGate? = nil
+    ) throws(TransportError) {
         guard let raw = unsafe zmq_socket(context.raw, type) else { throw .last("create", "socket") }
         self.context = context
+        self.gate = gate
         isRouter = type == ZMQ_ROUTER
         unsafe self.raw = unsafe raw
         try set(ZMQ_LINGER, options.linger)
@@ -36,7 +48,12 @@ import CZeroMQ
         try set(ZMQ_HEARTBEAT_IVL, options.heartbeatInterval)
         try set(ZMQ_HEARTBEAT_TIMEOUT, options.heartbeatTimeout)
         try set(ZMQ_HEARTBEAT_TTL, options.heartbeatTimeToLive)
-        try set(ZMQ_HANDSHAKE_IVL, options.handshakeTimeout)
+        try set(ZMQ_HANDSHAKE_IVL, isRouter ? options.limits.handshakeMilliseconds : options.handshakeTimeout)
+        try set(ZMQ_TCP_KEEPALIVE, 1)
+        try set(ZMQ_TCP_KEEPALIVE_IDLE, KeepAlive.idleSeconds)
+        try set(ZMQ_TCP_KEEPALIVE_INTVL, KeepAlive.intervalSeconds)
+        try set(ZMQ_TCP_KEEPALIVE_CNT, KeepAlive.count)
+        try set(ZMQ_TCP_MAXRT, KeepAlive.milliseconds)
         try set(ZMQ_RECONNECT_IVL, options.reconnectInterval)
         try set(ZMQ_RECONNECT_IVL_MAX, options.reconnectMaximum)
     }
@@ -45,6 +62,7 @@ import CZeroMQ
 
     func close() {
         leaveReactor()
+        gate?.close()
         guard let raw = unsafe raw else { return }
         // In this order: closing either socket of a running monitor can hang or abort libzmq's I/O thread.
         if let monitor = unsafe monitor {
@@ -57,6 +75,10 @@ import CZeroMQ
     }
 
     private var isClosed: Bool { unsafe raw == nil }
+
+    func admit(_ peer: PeerID, source: Int32?) {
+        if let source { gate?.makeKnown(source) }
+    }
 
     // MARK: Options
 
@@ -282,12 +304,23 @@ import CZeroMQ
                 return nil
             }
             guard let event = MonitorEvent(head: head.bytes, endpoint: tail.bytes) else { continue }
-            switch event.kind {
-            case .handshakeSucceeded: isEstablished = true
-            case .disconnected, .handshakeFailed: isEstablished = false
-            case .connected, .accepted, .acceptFailed: break
-            }
+            note(event)
             return event
+        }
+    }
+
+    private func note(_ event: MonitorEvent) {
+        switch event.kind {
+        case .handshakeSucceeded: isEstablished = true
+        case .disconnected:
+            isEstablished = false
+            if let descriptor = event.descriptor { gate?.ended(descriptor) }
+        case .handshakeFailed(let failure):
+            isEstablished = false
+            if case .protocolError = failure { malformedHandshakes += 1 }
+        case .accepted:
+            if let descriptor = event.descriptor { gate?.accepted(descriptor) }
+        case .connected, .acceptFailed: break
         }
     }
 
@@ -315,9 +348,13 @@ extension MonitorEvent {
         let value = Int32(bitPattern: UInt32(littleEndian: bits))
         switch event {
         case ZMQ_EVENT_CONNECTED: kind = .connected
-        case ZMQ_EVENT_ACCEPTED: kind = .accepted
+        case ZMQ_EVENT_ACCEPTED:
+            kind = .accepted
+            descriptor = value
         case ZMQ_EVENT_ACCEPT_FAILED: kind = .acceptFailed(value)
-        case ZMQ_EVENT_DISCONNECTED: kind = .disconnected
+        case ZMQ_EVENT_DISCONNECTED:
+            kind = .disconnected
+            descriptor = value
         case ZMQ_EVENT_HANDSHAKE_SUCCEEDED: kind = .handshakeSucceeded
         case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL: kind = .handshakeFailed(.noDetail(value))
         case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL: kind = .handshakeFailed(.protocolError(value))

@@ -11,8 +11,11 @@ protocol LinkSocket: AnyObject {
     /// Whether a dealer's handshake is done, as far as its events have been taken.
     var isEstablished: Bool { get }
 
-    /// Connections that were not taken for want of descriptors or memory, or ended since the other side broke ZMTP.
-    var refusedConnections: UInt64 { get }
+    /// Connections that were not taken, or were ended for what their other side did.
+    var refusals: ConnectionRefusals { get }
+
+    /// The owner knows who this peer is; `source` is its message's.
+    func admit(_ peer: PeerID, source: Int32?)
 
     /// Binds, and says where: the actual port if it was 0.
     func bind(_ endpoint: Endpoint) throws(TransportError) -> Endpoint

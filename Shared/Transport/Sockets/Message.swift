@@ -62,6 +62,10 @@ import CZeroMQ
     /// The sender's IP address as libzmq saw it; nil on a link without CURVE. Allocates.
     public var peerAddress: String? { property("Peer-Address") }
 
+    /// The descriptor of the connection that this came over, which libzmq tells; nil on other links, whose peers say which
+    /// connection it is. Allocates.
+    public var source: Int32? { property("__fd").flatMap { Int32($0) } }
+
     /// The payload in memory of its own.
     func copy() -> [UInt8] {
         let bytes = bytes

@@ -25,7 +25,7 @@ public struct RouterSocket: ~Copyable {
     /// What it has seen and refused since it was made.
     public var counters: SocketCounters {
         var counters = counted
-        counters.refusedConnections = link?.refusedConnections ?? 0
+        counters.refusals = link?.refusals ?? ConnectionRefusals()
         return counters
     }
 
@@ -45,14 +45,15 @@ public struct RouterSocket: ~Copyable {
             if options.isDirect(endpoint, security) {
                 link = try StreamSocket(.router, options: options)
             } else {
-                let library = try LibrarySocket(context, type: ZMQ_ROUTER, options: options)
+                let library = try LibrarySocket(context, type: ZMQ_ROUTER, options: options, gate: options.gate)
                 try library.set(ZMQ_ROUTER_MANDATORY, 1)
                 try library.set(ZMQ_ROUTER_HANDOVER, 1)
                 try library.apply(security, domain: options.securityDomain)
-                if options.monitored { try library.startMonitor() }
+                if options.monitored || options.gate != nil { try library.startMonitor() }
                 link = library
             }
             let bound = try link.bind(endpoint)
+            if link is LibrarySocket { options.gate?.open(port: bound.port, limits: options.limits) }
             state = .bound(link)
             return bound
         }
@@ -67,6 +68,12 @@ public struct RouterSocket: ~Copyable {
     public mutating func receive() throws(TransportError) -> RoutedMessage? {
         try link?.receive(counting: &counted)
     }
+
+    /// Says that a peer has shown who it is and is no stranger any more, as long as its connection stands; see
+    /// ``ConnectionLimits``.
+    ///
+    /// - Parameter source: What the message that showed it has as its ``Message/source``.
+    public func admit(_ peer: PeerID, source: Int32?) { link?.admit(peer, source: source) }
 
     /// Sends one frame without waiting; it is copied.
     public mutating func send(_ bytes: Span<UInt8>, to peer: PeerID) -> SendOutcome {

@@ -19,9 +19,13 @@ public struct SocketOptions: Sendable {
     public var heartbeatInterval: Int32 = 1000
     public var heartbeatTimeout: Int32 = 3000
     public var heartbeatTimeToLive: Int32 = 3000
-    /// Milliseconds from a connection to the end of its handshake.
+    /// Milliseconds from the first byte of a dealer's attempt to the end of its handshake; a router's are among
+    /// ``limits``.
     public var handshakeTimeout: Int32 = 5000
-    /// Milliseconds before a dealer connects again, doubled up to the maximum.
+    /// What the connections of a router may cost.
+    public var limits = ConnectionLimits()
+    /// Milliseconds before a dealer connects again, doubled up to the maximum; of our own streams' each is shortened by
+    /// chance to no less than half.
     public var reconnectInterval: Int32 = 50
     public var reconnectMaximum: Int32 = 1000
     /// Milliseconds that libzmq keeps a closed socket's unsent frames: none, since stations drain on their own. Our own
@@ -29,6 +33,8 @@ public struct SocketOptions: Sendable {
     public var linger: Int32 = 0
     /// Whether a router reports connections (a dealer always does); the events name no peer.
     public var monitored = false
+    /// Counts the connections of a router that libzmq speaks for, which then ends those that go beyond ``limits``.
+    public var gate: ConnectionGate?
     /// What the ZAP authenticator is told about a CURVE server.
     public var securityDomain = "tokenfactory"
 
@@ -60,9 +66,10 @@ public struct SocketCounters: Hashable, Sendable {
     public var malformed: UInt64 = 0
     /// Messages dropped since the peer's routing id has not eight bytes.
     public var foreignPeers: UInt64 = 0
-    /// Connections not taken for want of descriptors or memory, or ended since the other side broke ZMTP; libzmq does
-    /// not tell.
-    public var refusedConnections: UInt64 = 0
+    /// Connections not taken, or ended: libzmq tells of those alone that the authenticator turned away.
+    public var refusals = ConnectionRefusals()
+
+    public var refusedConnections: UInt64 { refusals.total }
 
     /// Whatever was refused of what peers sent.
     public var refused: UInt64 { malformed + foreignPeers + refusedConnections }
@@ -97,6 +104,8 @@ public struct MonitorEvent: Hashable, Sendable {
     public let kind: Kind
     /// The address in libzmq's form: the dialled one on a dealer, the bound one on a router.
     public let endpoint: String
+    /// The connection's, where libzmq tells it.
+    var descriptor: Int32?
 }
 
 /// How a handshake failed.

@@ -38,6 +38,11 @@ enum ReadOutcome: Equatable {
     private static let smallest = 4096
     /// As much as a busy connection gets at once; longer frames have longer memory while they come in.
     private static let ordinary = 128 << 10
+    /// The same for one whose peer has not shown who it is.
+    private static let modest = 32 << 10
+
+    /// Whether it takes little memory, as long as no frame needs more.
+    var isModest = false
 
     init() { chunk = ReceiveChunk(capacity: Self.smallest) }
 
@@ -86,11 +91,12 @@ enum ReadOutcome: Equatable {
     /// Makes at least half of the chunk free, in the same memory if no message holds it.
     private mutating func makeRoom() {
         let left = end - start
+        let ordinary = isModest ? Self.modest : Self.ordinary
         var capacity = chunk.capacity
-        if capacity < Self.ordinary, wasFilled { capacity *= 2 }
+        if capacity < ordinary, wasFilled { capacity *= 2 }
         while left > capacity / 2 { capacity *= 2 }
         // What a long frame needed is given back after it.
-        if capacity > Self.ordinary, left <= Self.ordinary / 2 { capacity = Self.ordinary }
+        if capacity > ordinary, left <= ordinary / 2 { capacity = ordinary }
         if capacity == chunk.capacity {
             if isKnownUniquelyReferenced(&chunk) {
                 guard start > 0 else { return }

@@ -4,33 +4,48 @@ import Glibc
 /// A TCP or Unix socket's address in the kernel's form, and the calls that take one.
 ///
 /// Invariant: the first `length` bytes of `storage` are an address of the family that stands in it.
-struct StreamAddress {
+struct StreamAddress: Sendable {
     private var storage: sockaddr_storage
     private var length: socklen_t
 
-    /// Blocks while a name is looked up; addresses are read without.
-    ///
-    /// - Parameter passive: To bind to, so that the host `*` is every address.
-    init(_ endpoint: Endpoint, passive: Bool) throws(TransportError) {
-        storage = sockaddr_storage()
+    private init(_ storage: sockaddr_storage, _ length: socklen_t) {
+        self.storage = storage
+        self.length = length
+    }
+
+    /// The address to bind to, of which the host `*` is every one. Blocks while a name is looked up.
+    init(binding endpoint: Endpoint) throws(TransportError) {
+        guard let first = try Self.addresses(of: endpoint, passive: true).first else {
+            throw .unresolved(host: endpoint.description, reason: "no addresses")
+        }
+        self = first
+    }
+
+    /// All addresses to dial, in the resolver's order; at least one. Blocks while a name is looked up; numeric addresses
+    /// are read without.
+    static func all(of endpoint: Endpoint) throws(TransportError) -> [StreamAddress] {
+        try addresses(of: endpoint, passive: false)
+    }
+
+    private static func addresses(of endpoint: Endpoint, passive: Bool) throws(TransportError) -> [StreamAddress] {
         switch endpoint {
         case .tcp(let host, let port):
-            length = try Self.lookUp(host, port, passive, &storage)
+            return try lookUp(host, port, passive)
         case .ipc(let path):
             var address = sockaddr_storage()
-            length = unsafe path.withCString { unsafe tf_unix_address(&address, $0, path.utf8.count) }
-            storage = address
+            let length = unsafe path.withCString { unsafe tf_unix_address(&address, $0, path.utf8.count) }
             guard length > 0 else {
                 throw .system(operation: "use", subject: endpoint.description, code: ENAMETOOLONG)
             }
+            return [StreamAddress(address, length)]
         case .inproc:
             throw .malformedEndpoint(text: endpoint.description, reason: "no address outside its process")
         }
     }
 
     private static func lookUp(
-        _ host: String, _ port: UInt16, _ passive: Bool, _ storage: inout sockaddr_storage
-    ) throws(TransportError) -> socklen_t {
+        _ host: String, _ port: UInt16, _ passive: Bool
+    ) throws(TransportError) -> [StreamAddress] {
         var hints = unsafe addrinfo()
         unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         unsafe hints.ai_flags = passive ? AI_PASSIVE : 0
@@ -39,13 +54,22 @@ struct StreamAddress {
         var list: UnsafeMutablePointer<addrinfo>?
         let result = unsafe getaddrinfo(isAny ? nil : host, String(port), &hints, &list)
         defer { if let list = unsafe list { unsafe freeaddrinfo(list) } }
-        guard result == 0, let first = unsafe list?.pointee, let address = unsafe first.ai_addr,
-            unsafe Int(first.ai_addrlen) <= MemoryLayout<sockaddr_storage>.size
-        else { throw .unresolved(host: host, reason: AddressLookup.text(of: result)) }
-        unsafe withUnsafeMutableBytes(of: &storage) { target in
-            unsafe target.copyMemory(from: UnsafeRawBufferPointer(start: address, count: Int(first.ai_addrlen)))
+        var addresses: [StreamAddress] = []
+        var next = unsafe result == 0 ? list : nil
+        while let entry = unsafe next?.pointee {
+            if let address = unsafe entry.ai_addr, unsafe Int(entry.ai_addrlen) <= MemoryLayout<sockaddr_storage>.size {
+                var storage = sockaddr_storage()
+                unsafe withUnsafeMutableBytes(of: &storage) { target in
+                    unsafe target.copyMemory(
+                        from: UnsafeRawBufferPointer(start: address, count: Int(entry.ai_addrlen)))
+                }
+                let found = unsafe StreamAddress(storage, entry.ai_addrlen)
+                if !addresses.contains(found) { addresses.append(found) }
+            }
+            unsafe next = entry.ai_next
         }
-        return unsafe first.ai_addrlen
+        guard !addresses.isEmpty else { throw .unresolved(host: host, reason: AddressLookup.text(of: result)) }
+        return addresses
     }
 
     /// Opens a stream socket of this family that waits for nothing; −1 with errno if that fails.
@@ -55,11 +79,20 @@ struct StreamAddress {
         return descriptor
     }
 
-    /// Frames go when they are written: those of one turn are written together.
+    /// Frames go when they are written: those of one turn are written together. The kernel asks a silent host whether it
+    /// is there, and gives up one that acknowledges nothing: heartbeats do the same for peers that know them.
     static func prepare(_ descriptor: Int32, family: Int32) {
         guard family == AF_INET || family == AF_INET6 else { return }
-        var one: Int32 = 1
-        _ = unsafe setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, 4)
+        let tcp = Int32(IPPROTO_TCP)
+        for (level, option, value) in [
+            (tcp, TCP_NODELAY, 1), (SOL_SOCKET, SO_KEEPALIVE, 1), (tcp, TCP_KEEPIDLE, KeepAlive.idleSeconds),
+            (tcp, TCP_KEEPINTVL, KeepAlive.intervalSeconds), (tcp, TCP_KEEPCNT, KeepAlive.count),
+            (tcp, tf_tcp_user_timeout, KeepAlive.milliseconds),
+        ] {
+            var value = value
+            // A kernel that lacks one of them does without.
+            _ = unsafe setsockopt(descriptor, level, option, &value, 4)
+        }
     }
 
     var family: Int32 { Int32(storage.ss_family) }
@@ -106,4 +139,24 @@ struct StreamAddress {
     private static func text(_ characters: [CChar]) -> String {
         String(decoding: characters.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
+}
+
+extension StreamAddress: Hashable {
+    static func == (one: StreamAddress, other: StreamAddress) -> Bool { one.bytes == other.bytes }
+
+    func hash(into hasher: inout Hasher) { hasher.combine(bytes) }
+
+    private var bytes: [UInt8] {
+        unsafe withUnsafeBytes(of: storage) { unsafe Array($0.prefix(Int(length))) }
+    }
+}
+
+/// When the kernel finds a TCP connection dead whose other host is gone without a word: after 30 s, on links of either
+/// make.
+enum KeepAlive {
+    static let idleSeconds: Int32 = 15
+    static let intervalSeconds: Int32 = 5
+    static let count: Int32 = 3
+    /// How long what was sent may stay without an acknowledgement.
+    static let milliseconds = (idleSeconds + intervalSeconds * count) * 1000
 }

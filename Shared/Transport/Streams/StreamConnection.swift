@@ -34,6 +34,20 @@ final class StreamConnection {
     /// When the handshake must be done.
     var deadline: UInt64
     var liveness = Liveness()
+    /// What a listening socket counts of it; nil on one that was dialled.
+    var standing: Standing?
+    /// Since when a frame is begun whose end has not come; 0 if none is.
+    var begunAt: UInt64 = 0
+
+    struct Standing {
+        /// Grows with each connection of the socket.
+        let number: UInt64
+        let address: PeerAddress?
+        var isStranger = true
+        /// What stands in the census for this connection.
+        var begunBytes = 0
+        var unsentBytes = 0
+    }
 
     init(slot: Int, descriptor: Int32, endpoint: Endpoint, phase: Phase, deadline: UInt64) {
         self.slot = slot
@@ -49,6 +63,10 @@ final class StreamConnection {
 
     var isOpen: Bool {
         if case .open = phase { !isClosed } else { false }
+    }
+
+    var isShaking: Bool {
+        if case .greeting = phase { true } else { false }
     }
 
     func close() {

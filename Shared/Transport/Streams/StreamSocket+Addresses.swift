@@ -34,17 +34,14 @@ final class StreamListener {
 struct StreamDial {
     let endpoint: Endpoint
     var connection: StreamConnection?
-    /// Milliseconds before the attempt after the next failure; 0 after a success.
-    var delay = 0
-    /// When to try again.
-    var at: UInt64 = 0
+    var plan: DialPlan<StreamAddress>
 }
 
 extension StreamSocket {
     private static let backlog: Int32 = 1024
 
     func bind(_ endpoint: Endpoint) throws(TransportError) -> Endpoint {
-        let address = try StreamAddress(endpoint, passive: true)
+        let address = try StreamAddress(binding: endpoint)
         func refuse() -> TransportError { .system(operation: "bind", subject: endpoint.description, code: errno) }
         let descriptor = address.open()
         guard descriptor >= 0 else { throw refuse() }
@@ -71,7 +68,9 @@ extension StreamSocket {
 
     func connect(_ endpoint: Endpoint) throws(TransportError) {
         guard dial == nil else { throw .system(operation: "connect", subject: endpoint.description, code: EISCONN) }
-        dial = StreamDial(endpoint: endpoint)
+        let first = UInt64(max(1, options.reconnectInterval)) * 1_000_000
+        let backoff = Backoff(first: first, maximum: UInt64(max(1, options.reconnectMaximum)) * 1_000_000)
+        dial = StreamDial(endpoint: endpoint, plan: DialPlan(backoff))
         attempt()
     }
 
@@ -85,46 +84,51 @@ extension StreamSocket {
         forgetHandshake()
     }
 
-    /// Dials once; what comes of it, events say.
+    /// Dials the address whose turn it is, if it is time; what comes of it, events say.
     private func attempt() {
-        guard let endpoint = dial?.endpoint else { return }
-        var connection: StreamConnection?
-        do throws(TransportError) {
-            let address = try StreamAddress(endpoint, passive: false)
-            let descriptor = address.open()
-            if descriptor >= 0 {
-                let isConnected = address.connect(descriptor)
-                if isConnected || errno == EINPROGRESS {
-                    connection = add(descriptor, at: endpoint, phase: .connecting, watching: .writing)
-                    dial?.connection = connection
-                    if isConnected, let connection { begin(connection) }
-                } else {
-                    Glibc.close(descriptor)
-                }
+        let now = MonotonicClock.now()
+        while let endpoint = dial?.endpoint, dial?.connection == nil, let step = dial?.plan.next(now) {
+            switch step {
+            case .wait(let until):
+                return arm(until)
+            case .lookUp:
+                // A name that has no address yet may have one at the next attempt.
+                let addresses = (try? StreamAddress.all(of: endpoint)) ?? []
+                dial?.plan.found(addresses, now: now, chance: random.next())
+            case .dial(let address):
+                if !dials(address, endpoint) { dial?.plan.failed(.lost, now: now, chance: random.next()) }
             }
-        } catch {
-            // A name that has no address yet may have one at the next attempt.
         }
-        guard connection == nil else { return }
-        postpone()
     }
 
-    /// Tries again later, twice as late each time.
-    func postpone() {
-        let first = Int(max(1, options.reconnectInterval))
-        let delay = max(dial?.delay ?? 0, first)
-        let at = MonotonicClock.now() + UInt64(delay) * 1_000_000
+    /// False if the attempt ended at once.
+    private func dials(_ address: StreamAddress, _ endpoint: Endpoint) -> Bool {
+        let descriptor = address.open()
+        guard descriptor >= 0 else { return false }
+        let isConnected = address.connect(descriptor)
+        guard isConnected || errno == EINPROGRESS else {
+            Glibc.close(descriptor)
+            return false
+        }
+        guard let connection = add(descriptor, at: endpoint, phase: .connecting, watching: .writing) else {
+            return false
+        }
+        dial?.connection = connection
+        if isConnected { begin(connection) }
+        return true
+    }
+
+    /// Tries again later.
+    func postpone(_ failure: DialPlan<StreamAddress>.Failure) {
         dial?.connection = nil
-        dial?.delay = min(delay * 2, max(first, Int(options.reconnectMaximum)))
-        dial?.at = at
-        arm(at)
+        let now = MonotonicClock.now()
+        dial?.plan.failed(failure, now: now, chance: random.next())
+        if let at = dial?.plan.at { arm(at) }
     }
 
     /// Does what is due: attempts, heartbeats, handshakes that took too long, listeners that paused.
     func timePassed(_ now: UInt64) {
-        if let dial, dial.connection == nil {
-            if dial.at <= now { attempt() } else { arm(dial.at) }
-        }
+        attempt()
         for (index, listener) in listeners.enumerated() where listener.resumeAt > 0 {
             if listener.resumeAt > now {
                 arm(listener.resumeAt)
@@ -142,12 +146,14 @@ extension StreamSocket {
         for case let connection? in connections {
             if !connection.isOpen {
                 if connection.deadline <= now {
+                    if isRouter { refusals.slowHandshakes += 1 }
                     lose(connection, .noDetail(ETIMEDOUT))
                 } else {
                     arm(connection.deadline)
                 }
-            } else if isBeat {
-                beat(connection)
+            } else {
+                endIfUnfinished(connection, now)
+                if isBeat, !connection.isClosed { beat(connection) }
             }
             isAnyThere = isAnyThere || !connection.isClosed
         }

@@ -27,22 +27,28 @@ final class StreamSocket: LinkSocket {
 
     var listeners: [StreamListener] = []
     var connections: [StreamConnection?] = []
-    private var freeSlots: [Int] = []
+    var freeSlots: [Int] = []
     /// The connection, when there is exactly one.
     private var onlyConnection: StreamConnection?
     private var glances = 0
-    private var peers: [UInt64: StreamConnection] = [:]
+    var peers: [UInt64: StreamConnection] = [:]
     private var ready = ConnectionQueue()
     private var dirty: [StreamConnection] = []
     /// Empty between flushes: keeps its memory for the next.
     private var flushing: [StreamConnection] = []
     private var events = StreamEvents()
-    private(set) var refusedConnections: UInt64 = 0
+    var refusals = ConnectionRefusals()
+    /// What a router's connections come to.
+    var census: ConnectionCensus
+    /// Connections that were accepted since the socket was made.
+    var accepted: UInt64 = 0
 
     var dial: StreamDial?
+    var random = SystemRandomNumberGenerator()
 
-    /// Connections that one gathering accepts at most, for each listener.
-    private static let acceptsPerTurn = 256
+    /// Connections that one gathering accepts at most, for each listener: less than handshakes may be under way, so that
+    /// no newcomer has to go before it was heard.
+    private static let acceptsPerTurn = 64
     /// Bytes to send that do not wait for the turn's end.
     private static let eagerFlush = 256 << 10
 
@@ -56,6 +62,7 @@ final class StreamSocket: LinkSocket {
     init(_ kind: Kind, options: SocketOptions) throws(TransportError) {
         self.kind = kind
         self.options = options
+        census = ConnectionCensus(options.limits)
         poller = try Poller()
         timer = try TimerSignal()
         try poller.add(timer.descriptor, token: Self.timerToken, .reading)
@@ -194,6 +201,7 @@ final class StreamSocket: LinkSocket {
                 continue
             }
             connection.received.skip(head.headLength)
+            connection.begunAt = 0
             // Commands and parts count too, or a peer that sends nothing else would keep the thread.
             passedOver += 1
             if head.isCommand {
@@ -220,19 +228,22 @@ final class StreamSocket: LinkSocket {
         ready.removeFirst()
         // Behind the others, so that who sends without end stops nobody.
         if hasMore { ready.append(connection) } else { connection.isQueued = false }
+        countBegun(connection)
     }
 
     /// The next frame, if all of it is there.
     private func nextFrame(of connection: StreamConnection) -> FrameHead? {
         guard !connection.isClosed else { return nil }
         do throws(ZMTPError) {
-            let limit = Int(options.maximumMessageBytes)
+            let limit =
+                connection.standing?.isStranger == true
+                ? census.limits.strangerFrameBytes : Int(options.maximumMessageBytes)
             guard let head = try FrameHead(connection.received.unread, limit: limit),
                 connection.received.count >= head.length
             else { return nil }
             return head
         } catch {
-            refuse(connection)
+            end(connection, countedAs: \.malformed)
             return nil
         }
     }
@@ -241,14 +252,19 @@ final class StreamSocket: LinkSocket {
         do throws(ZMTPError) {
             let command = try Command(connection.received.unread.extracting(..<head.bodyLength))
             connection.received.skip(head.bodyLength)
-            if case .ping(let timeToLive, let context) = command {
+            switch command {
+            case .ping(let timeToLive, let context):
                 connection.liveness.timeToLive = timeToLive > 0 ? Int(timeToLive) * 100 : nil
                 // Who asks and never reads the answers gets none beyond the mark.
                 guard connection.unsent.frames < Int(options.sendHighWater) else { return }
                 say(.pong(context: context), to: connection)
+            case .error:
+                refusals.malformed += 1
+                lose(connection, isRefusal: true)
+            case .ready, .pong, .other: break
             }
         } catch {
-            refuse(connection)
+            end(connection, countedAs: \.malformed)
         }
     }
 
@@ -276,10 +292,12 @@ final class StreamSocket: LinkSocket {
 
     /// Something is to be sent: now if nobody flushes, or it is much already.
     private func soil(_ connection: StreamConnection) {
-        guard !connection.isBlocked else { return }
+        guard !connection.isBlocked else { return countUnsent(connection) }
         if !isPolled || connection.unsent.count >= Self.eagerFlush {
             write(connection)
-        } else if !connection.isDirty {
+        } else {
+            countUnsent(connection)
+            guard !connection.isDirty, !connection.isClosed else { return }
             connection.isDirty = true
             dirty.append(connection)
         }
@@ -295,7 +313,8 @@ final class StreamSocket: LinkSocket {
         flushing.removeAll(keepingCapacity: true)
     }
 
-    private func write(_ connection: StreamConnection) {
+    func write(_ connection: StreamConnection) {
+        defer { countUnsent(connection) }
         switch connection.unsent.write(to: connection.descriptor) {
         case .done: break
         case .blocked:
@@ -317,7 +336,7 @@ final class StreamSocket: LinkSocket {
         let now = MonotonicClock.now()
         let connection = StreamConnection(
             slot: slot, descriptor: descriptor, endpoint: endpoint, phase: phase,
-            deadline: now + UInt64(max(0, options.handshakeTimeout)) * 1_000_000)
+            deadline: now + UInt64(max(0, handshakeMilliseconds)) * 1_000_000)
         do throws(TransportError) {
             try poller.add(descriptor, token: UInt64(slot), interest)
         } catch {
@@ -335,6 +354,10 @@ final class StreamSocket: LinkSocket {
         return connection
     }
 
+    private var handshakeMilliseconds: Int32 {
+        isRouter ? options.limits.handshakeMilliseconds : options.handshakeTimeout
+    }
+
     private func countConnections() {
         let isOnlyOne = connections.count - freeSlots.count == 1
         onlyConnection = isOnlyOne ? connections.lazy.compactMap { $0 }.first : nil
@@ -343,14 +366,19 @@ final class StreamSocket: LinkSocket {
     private func accept(at index: Int) {
         let listener = listeners[index]
         for _ in 0..<Self.acceptsPerTurn {
-            let descriptor = accept4(listener.descriptor, nil, nil, tf_accept_flags)
+            var (from, length) = (sockaddr_storage(), socklen_t(MemoryLayout<sockaddr_storage>.size))
+            let descriptor = unsafe withUnsafeMutablePointer(to: &from) { from in
+                unsafe from.withMemoryRebound(to: sockaddr.self, capacity: 1) { from in
+                    unsafe accept4(listener.descriptor, from, &length, tf_accept_flags)
+                }
+            }
             guard descriptor >= 0 else {
                 switch errno {
                 case EAGAIN: return
                 case EINTR, ECONNABORTED, EPROTO: continue
                 case let code:
                     // Out of descriptors or memory: what waits stays, and is asked again later.
-                    refusedConnections += 1
+                    refusals.unaccepted += 1
                     report(.acceptFailed(code), listener.endpoint)
                     poller.remove(listener.descriptor)
                     listener.resumeAt = MonotonicClock.now() + StreamListener.pause
@@ -358,16 +386,23 @@ final class StreamSocket: LinkSocket {
                     return
                 }
             }
+            let address = PeerAddress(from)
+            guard makeRoom(for: address) else {
+                Glibc.close(descriptor)
+                refusals.crowded += 1
+                report(.acceptFailed(EUSERS), listener.endpoint)
+                continue
+            }
             StreamAddress.prepare(descriptor, family: listener.family)
-            let handshake = Handshake(.router)
             guard
                 let connection = add(
-                    descriptor, at: listener.endpoint, phase: .greeting(handshake), watching: .reading)
+                    descriptor, at: listener.endpoint, phase: .greeting(Handshake(.router)), watching: .reading)
             else {
-                refusedConnections += 1
+                refusals.unaccepted += 1
                 report(.acceptFailed(errno), listener.endpoint)
                 continue
             }
+            count(connection, from: address)
             report(.accepted, listener.endpoint)
             connection.unsent.append(framed: Handshake.greeting)
             write(connection)
@@ -390,7 +425,14 @@ final class StreamSocket: LinkSocket {
         do throws(ZMTPError) {
             step = try handshake.receive(connection.received.unread)
         } catch {
-            return refuse(connection, HandshakeFailure(error))
+            if !error.farewell.isEmpty {
+                connection.unsent.append(framed: error.farewell)
+                write(connection)
+                // Closing alone may reset the connection before the other side has read why.
+                shutdown(connection.descriptor, Int32(SHUT_WR))
+            }
+            refusals.malformed += 1
+            return lose(connection, HandshakeFailure(error), isRefusal: error.isRefusal)
         }
         connection.received.skip(step.consumed)
         connection.phase = .greeting(handshake)
@@ -400,6 +442,7 @@ final class StreamSocket: LinkSocket {
         }
         guard let peer = step.peer, !connection.isClosed else { return }
         connection.phase = .open
+        countHandshake(connection)
         connection.liveness.answers = peer.hasHeartbeats
         if isRouter, let id = PeerID(routingFrame: peer.identity.span) {
             // The newcomer takes the id over, as with ZMQ_ROUTER_HANDOVER.
@@ -407,19 +450,25 @@ final class StreamSocket: LinkSocket {
             connection.peer = id
             peers[id.raw] = connection
         }
-        dial?.delay = 0
+        dial?.plan.succeeded()
         report(.handshakeSucceeded, connection.endpoint)
         queue(connection)
     }
 
-    /// Ends a connection whose other side broke ZMTP, or sends more than is taken.
-    private func refuse(_ connection: StreamConnection, _ failure: HandshakeFailure = .noDetail(EPROTO)) {
-        refusedConnections += 1
+    /// Ends a connection that its other side, or a limit, does not let stand.
+    func end(
+        _ connection: StreamConnection, countedAs reason: WritableKeyPath<ConnectionRefusals, UInt64>,
+        _ failure: HandshakeFailure = .noDetail(EPROTO)
+    ) {
+        guard !connection.isClosed else { return }
+        refusals[keyPath: reason] += 1
         lose(connection, failure)
     }
 
     /// Gives a connection up, and lets a dealer try again later.
-    func lose(_ connection: StreamConnection, _ failure: HandshakeFailure = .noDetail(EPROTO)) {
+    func lose(
+        _ connection: StreamConnection, _ failure: HandshakeFailure = .noDetail(EPROTO), isRefusal: Bool = false
+    ) {
         guard !connection.isClosed else { return }
         switch connection.phase {
         case .connecting: break
@@ -427,10 +476,11 @@ final class StreamSocket: LinkSocket {
         case .open: report(.disconnected, connection.endpoint)
         }
         discard(connection)
-        if dial?.connection === connection { postpone() }
+        if dial?.connection === connection { postpone(isRefusal ? .refused : .lost) }
     }
 
     func discard(_ connection: StreamConnection) {
+        uncount(connection)
         poller.remove(connection.descriptor)
         connection.close()
         connections[connection.slot] = nil
@@ -441,7 +491,7 @@ final class StreamSocket: LinkSocket {
 
     // MARK: Events
 
-    private func report(_ kind: MonitorEvent.Kind, _ endpoint: Endpoint) {
+    func report(_ kind: MonitorEvent.Kind, _ endpoint: Endpoint) {
         if isRouter, !options.monitored { return }
         events.append(MonitorEvent(kind: kind, endpoint: endpoint.description))
     }
