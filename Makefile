@@ -5,7 +5,7 @@ SHELL := /bin/bash
 BUILD := swift build
 RELEASE := $(BUILD) -c release
 
-.PHONY: help setup build release demo test test-unit test-integration test-clients clients-latest test-compose test-cuda-image chaos lint format bench-engine bench-codec bench-grpc bench-hop bench-line bench-scale bench-guard bench-compose fuzz fuzz-short fuzz-frames clean
+.PHONY: help setup build release demo test test-unit test-integration test-clients clients-latest test-compose test-cuda-image chaos chaos-short sanitize lint format bench-engine bench-codec bench-grpc bench-hop bench-line bench-scale bench-guard bench-compose bench-claims fuzz fuzz-short fuzz-frames clean
 
 help: ## Show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,13 @@ test-cuda-image: ## The CUDA image: builds it (an hour), looks at its backend, s
 chaos: release ## Kills, stops, full disks and rude clients under load, then every bill is checked (SECONDS=60 SEED=n ARGS=...)
 	scripts/chaos.sh --seconds $(or $(SECONDS),600) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
+# Every kind of fault once or twice; the seed stays, so that CI does the same each time.
+chaos-short: release ## The same for a minute with one seed: what CI runs
+	scripts/chaos.sh --seconds 60 --every 1.1 --seed $(or $(SEED),31) $(ARGS)
+
+sanitize: setup ## Address Sanitizer over the unit tests, Thread Sanitizer over Transport and Station tests (TARGETS="thread")
+	scripts/sanitize.sh $(TARGETS)
+
 lint: ## Check the format
 	swift format lint --strict --recursive --parallel Package.swift Shared Services Tools Tests Benchmarks/Package.swift Benchmarks/Sources
 
@@ -77,6 +84,9 @@ bench-scale: release ## Tokens per second, CPU cost by service, many simulated w
 
 bench-guard: release ## Fails if a ratio of a quick run is beyond Benchmarks/baseline.json's limits
 	.build/release/hopbench guard $(ARGS)
+
+bench-claims: release ## What an idempotency key adds to latency, at both doors (ROUNDS=7 REQUESTS=1000 STREAMS="1 16")
+	scripts/bench-claims.sh
 
 bench-compose: release ## hopbench line against containers; needs a Docker engine at DOCKER_HOST
 	scripts/bench-compose.sh $(ARGS)

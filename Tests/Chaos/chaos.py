@@ -33,6 +33,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "Integration")]
 import checker  # noqa: E402
 import clients  # noqa: E402
 import faults  # noqa: E402
+import links  # noqa: E402
 import planted  # noqa: E402
 from cluster import BIN, Cluster, Process, await_state, get  # noqa: E402
 
@@ -42,19 +43,36 @@ TENANTS = [clients.Tenant(name, "tf-chaos-" + name, weight) for name, weight in 
 
 
 class ChaosCluster(Cluster):
-    """A cluster whose stations come back at the addresses that they had."""
+    """A cluster whose stations come back at the addresses that they had, each link through a proxy of its own."""
 
-    own_spools, shim = False, None
+    own_spools, shim, links, site, few = False, None, None, None, 0
+    FEW = "ingest-1"  # The station with few descriptors.
 
     def add(self, program, name, arguments):
         process = Process(self, program, name, [
             "--spool-directory", str(self.folder / "spool" / (name if self.own_spools else "")), *arguments])
+        if self.links:
+            for flag in ("--ingest", "--tokenizer", "--accounting"):
+                if flag in process.arguments:
+                    at = process.arguments.index(flag) + 1
+                    process.arguments[at] = ",".join(
+                        self.links.add(name, self.at(address), address)
+                        for address in process.arguments[at].split(","))
+        if self.site:
+            process.arguments += ["--link-key", str(self.site / program / "link.key"),
+                                  "--link-keys", str(self.site / "public")]
         if self.shim:
             clock = self.folder / f"{name}.clock"
             clock.write_bytes(bytes(8))
             process.arguments[:0] = ["env", f"LD_PRELOAD={self.shim}", f"TOKENFACTORY_CHAOS_CLOCK={clock}"]
+        if self.few and name == self.FEW:
+            process.arguments[:0] = ["prlimit", f"--nofile={self.few}:{self.few}"]
         self.processes[name] = process
         return process.start()
+
+    def at(self, address):
+        """The name of the station that listens there."""
+        return next(name for name, process in self.processes.items() if address in process.endpoints.values())
 
     def pin(self):
         """Puts the actual addresses in place of port 0."""
@@ -76,7 +94,7 @@ class Run:
         self.shapes = clients.Shapes(self.seed)
         self.log = clients.Log(self.folder / "clients.jsonl")
         self.features = {"continuous": False, "http keys": False, "zeromq keys": False}
-        self.keys = {}
+        self.keys, self.server_key, self.links = {}, "", None
 
     def say(self, text):
         print(text, flush=True)
@@ -139,15 +157,25 @@ class Run:
         for name in self.mounts:
             subprocess.run(["umount", "-l", str(self.folder / name)], capture_output=True)
 
+    def make_keys(self):
+        """A key pair for each role, as an operator makes them."""
+        site = self.folder / "site"
+        subprocess.run([str(BIN / "factory"), "keygen", "--site", str(site)], check=True, capture_output=True)
+        self.server_key = (site / "public" / "ingest.pub").read_text().split()[0]
+        return site
+
     def start(self):
-        keys = "".join(f"{hashlib.sha256(t.key.encode()).hexdigest()} {t.name}\n" for t in TENANTS)
+        keys = "".join(f"{hashlib.sha256(t.key.encode()).hexdigest()} {t.name} weight={t.weight}\n" for t in TENANTS)
         (self.folder / "keys").write_text(keys)
         price = dict(zip(("input", "cached_input", "output"), PRICES))
         (self.folder / "prices.json").write_text(
             json.dumps({"currency": "USD", "as_of": "2026-01-01", "models": {"*": price}}))
         drain = ["--drain-seconds", str(self.drain)]
         o = self.options
-        ChaosCluster.shim = self.shim
+        ChaosCluster.shim, ChaosCluster.few = self.shim, o.few_descriptors
+        ChaosCluster.site = None if o.plain else self.make_keys()
+        if not o.direct:
+            self.links = ChaosCluster.links = links.Links()
         self.cluster = ChaosCluster(
             self.folder, ingests=o.ingests, tokenizers=o.tokenizers, workers=o.workers, time_scale=o.time_scale,
             ingest_options=["--keys", str(self.folder / "keys"), *drain, *o.ingest_option],
@@ -184,7 +212,7 @@ class Run:
 
         asyncio.run(probe())
         door = clients.ZeroMQClient(self, tenant, -1)
-        session, outcomes = clients.Session(self.client_doors()[0], 5, tenant.key), []
+        session, outcomes = clients.Session(self.client_doors()[0], 5, tenant.key, self.server_key), []
         connection = f"z{self.log.connection()}"
         for handle in (1, 2):
             attempt = self.log.attempt("acme", "zeromq", connection, max_tokens=3, prompt=3, why="probe")
@@ -280,6 +308,10 @@ def parse(arguments):
     parser.add_argument("--known", action="append", default=[], metavar="KIND", choices=[*checker.KINDS, "stations"],
                         help="findings of this kind are told and do not fail the run")
     parser.add_argument("--polite", action="store_true", help="no rude clients")
+    parser.add_argument("--plain", action="store_true", help="no keys on the links and the client door")
+    parser.add_argument("--direct", action="store_true", help="no proxies in the links, and so no faults of links")
+    parser.add_argument("--few-descriptors", type=int, default=256, metavar="N",
+                        help=f"the limit of {ChaosCluster.FEW}'s descriptors; 0 for everybody's (%(default)s)")
     parser.add_argument("--own-spools", action="store_true", help="a spool directory for each station, none shared")
     for name, default in (("ingests", 2), ("tokenizers", 2), ("workers", 3), ("http-clients", 3), ("zmq-clients", 2)):
         parser.add_argument(f"--{name}", type=int, default=default, help="default %(default)s")
@@ -321,6 +353,8 @@ def main(arguments):
             for name in run.mounts:
                 shutil.copytree(run.folder / name, run.folder / f"{name}.kept", dirs_exist_ok=True)
         run.unmount()
+        if run.links:
+            run.links.close()
         if code or options.keep:
             run.say(f"kept in {run.folder}")
         else:

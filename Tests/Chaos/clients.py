@@ -273,7 +273,7 @@ class ZeroMQClient:
 
     def session(self, way):
         run, pick = self.run, self.random
-        session = Session(pick.choice(run.client_doors()), 5, self.tenant.key)
+        session = Session(pick.choice(run.client_doors()), 5, self.tenant.key, run.server_key)
         connection, open_, handle = f"z{run.log.connection()}", {}, 0
         try:
             for _ in range(1 if way in ("never", "stall") else pick.randrange(1, 5)):
@@ -346,6 +346,10 @@ class ZeroMQClient:
         self.run.log.count("zeromq garbage")
         dealer = zmq.Context.instance().socket(zmq.DEALER)
         dealer.linger = 200
+        if self.run.server_key and self.random.random() < 0.7:
+            # Any key is admitted here; what is said with it is not.
+            dealer.curve_serverkey = self.run.server_key.encode()
+            dealer.curve_publickey, dealer.curve_secretkey = zmq.curve_keypair()
         dealer.connect(self.random.choice(self.run.client_doors()))
         for frame in (b"", b"TF", self.random.randbytes(64), b"TF\x02\x01" + b"\xff" * 28, b"x" * 100_000):
             dealer.send(frame)

@@ -3,6 +3,7 @@
 import os
 import resource
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -138,6 +139,107 @@ class Descriptors(OnProcess):
             resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
 
 
+class IdleConnections(OnProcess):
+    """Connections to both doors that say nothing, until no more are taken; on a station with few descriptors."""
+
+    seconds = (2.0, 8.0)
+    most = 400  # At each door.
+
+    def unable(self):
+        return None if self.run.options.few_descriptors else "no station has few descriptors"
+
+    def targets(self):
+        return [name for name in super().targets() if name == self.run.cluster.FEW]
+
+    def begin(self, target):
+        self.open = []
+        endpoints = self.run.cluster.processes[target].endpoints
+        for door in ("http", "client-door"):
+            host, _, port = endpoints[door].rpartition(":")
+            for _ in range(self.most):
+                try:
+                    self.open.append(socket.create_connection((host.rpartition("/")[2], int(port)), timeout=0.2))
+                except OSError:
+                    break
+
+    def end(self, target):
+        for connection in self.open:
+            connection.close()
+
+
+class OnLink(Fault):
+    """On the proxy between one station and one above it: a link of the programs that are named."""
+
+    def __init__(self, run, name, below, above):
+        super().__init__(run, name)
+        self.below, self.above = below, above
+
+    def unable(self):
+        return None if self.run.links else "links have no proxies (--direct)"
+
+    def targets(self):
+        programs = {name: process.program for name, process in self.run.cluster.processes.items()}
+        found = (name.split(":") for name in self.run.links.above)
+        return [f"{below}:{above}" for below, above in found
+                if programs[above] == self.above and self.below in (None, programs[below])]
+
+
+class Stall(OnLink):
+    """One direction passes nothing for a while, and then all that was said meanwhile: below and above the silence."""
+
+    seconds = (0.5, 12.0)
+
+    def __init__(self, run, name, below, above, way):
+        super().__init__(run, name, below, above)
+        self.way = way
+
+    def begin(self, target):
+        self.run.links.stall(target, self.way)
+
+    def end(self, target):
+        self.run.links.go(target, self.way)
+
+
+class Cut(OnLink):
+    """The link's connection is reset, with what is on its way."""
+
+    seconds = (0.0, 0.1)
+
+    def begin(self, target):
+        self.run.links.cut(target)
+
+
+class Withdraw(Fault):
+    """A role's key is taken from the list of those that are good, and comes back."""
+
+    seconds = (1.0, 8.0)
+
+    def __init__(self, run, name, role):
+        super().__init__(run, name)
+        self.role = role
+
+    def unable(self):
+        return None if self.run.server_key else "links have no keys (--plain)"
+
+    def targets(self):
+        return [f"{self.role}.pub"]
+
+    def begin(self, target):
+        path = self.run.cluster.site / "public" / target
+        self.before = path.read_bytes()
+        self.write(path, b"")
+
+    def end(self, target):
+        self.write(self.run.cluster.site / "public" / target, self.before)
+
+    @staticmethod
+    def write(path, keys):
+        """In one step, so that nobody reads half of it."""
+        new = path.with_suffix(".new")
+        new.write_bytes(keys)
+        new.rename(path)
+
+
 class ClockStep(OnProcess):
     """The wall clock of one station jumps, forward or back, and later back to where it should be."""
 
@@ -166,6 +268,14 @@ def catalogue(run):
         faults[f"clock-{program}"] = ClockStep(run, f"clock-{program}", program)
     for program in ("ingest", "accounting"):
         faults[f"descriptors-{program}"] = Descriptors(run, f"descriptors-{program}", program)
+    faults["idle-connections"] = IdleConnections(run, "idle-connections", "ingest")
+    for link, below, above in (("tokenizer-link", "tokenizer", "ingest"), ("ledger-link", None, "accounting"),
+                               ("worker-link", "inference-worker", "tokenizer")):
+        for way in ("up", "down"):
+            faults[f"stall-{way}-{link}"] = Stall(run, f"stall-{way}-{link}", below, above, way)
+        faults[f"cut-{link}"] = Cut(run, f"cut-{link}", below, above)
+    for role in ("ingest", "tokenizer", "inference-worker"):
+        faults[f"withdraw-{role}-key"] = Withdraw(run, f"withdraw-{role}-key", role)
     faults["disk-full-spools"] = DiskFull(run, "disk-full-spools", "spool")
     faults["disk-full-ledger"] = DiskFull(run, "disk-full-ledger", "books")
     return faults

@@ -46,7 +46,10 @@ import Testing
             doors: [
                 DoorFigures(
                     door: "HTTP", mode: .hot, latency: latency(500_000), curve: curve, chain: latency(300_000),
-                    chainCurve: curve, p50Ratio: try spread(1.67), p99Ratio: try spread(2))
+                    chainCurve: curve, p50Ratio: try spread(1.67), p99Ratio: try spread(2)),
+                DoorFigures(
+                    door: "ZeroMQ+CURVE", mode: .hot, latency: latency(600_000), curve: curve, chain: latency(400_000),
+                    chainCurve: curve, p50Ratio: try spread(1.5), p99Ratio: try spread(1.5), isEncrypted: true),
             ],
             hops: HopFigures(
                 requests: 100, incomplete: 1,
@@ -91,7 +94,10 @@ import Testing
 
     @Test func theLineShowsDoorsHopsAndResidual() throws {
         let text = try line().text
-        for part in ["HTTP", "C relay chain", "down → ingest wire", "1.11", "0.50 % at p50", "0.20 % at p99", "1.01"] {
+        for part in [
+            "HTTP", "C relay chain ", "C relay chain+CURVE", "400", "1.50 (1.50–1.50)", "down → ingest wire", "1.11",
+            "0.50 % at p50", "0.20 % at p99", "1.01",
+        ] {
             #expect(text.contains(part), "\(part)")
         }
         let html = try line().page().html()

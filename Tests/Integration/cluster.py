@@ -82,12 +82,13 @@ class Cluster:
     """`workers` and the rest can be added while it runs; `close` ends all and keeps the folder for reading."""
 
     def __init__(self, folder, engine="simulated", tokenizers=1, workers=1, ingests=1, slots=64, time_scale=0.0,
-                 admission=1024, ingest_options=(), tokenizer_options=(), worker_options=(), accounting_options=()):
+                 admission=1024, ingest_options=(), tokenizer_options=(), worker_options=(), accounting_options=(),
+                 programs=BIN):
         self.folder = pathlib.Path(folder)
         self.engine, self.slots, self.time_scale, self.admission = engine, slots, time_scale, admission
         self.ingest_options, self.worker_options = list(ingest_options), list(worker_options)
         self.tokenizer_options = list(tokenizer_options)
-        self.processes = {}
+        self.processes, self.programs = {}, pathlib.Path(programs)
         self.database = self.folder / "ledger.sqlite"
         self.accounting = self.add("accounting", "accounting", [
             "--ledger-link", "tcp://127.0.0.1:0", "--http", "127.0.0.1:0", "--database", str(self.database),
@@ -108,7 +109,7 @@ class Cluster:
     def add(self, program, name, arguments):
         if "--spool-directory" not in arguments:
             arguments = ["--spool-directory", str(self.folder / "spool"), *arguments]
-        process = Process(self, program, name, arguments)
+        process = Process(self, program, name, arguments, self.programs)
         self.processes[name] = process
         return process.start()
 

@@ -1,10 +1,11 @@
 """Libraries, agent frameworks and load generators that people use with OpenAI-compatible servers, unchanged.
 
 Their versions are pinned in clients.txt and live in an environment of their own: `scripts/test-clients.sh`, or
-`make clients-latest` for the newest. One that is not installed is skipped.
+`make clients-latest` for the newest. One that is not installed is skipped, but not there: TOKENFACTORY_ALL_CLIENTS=1.
 """
 
 import asyncio
+import importlib
 import importlib.util
 import json
 import os
@@ -17,6 +18,12 @@ from doors import model, post
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 PROMPT = "Say something."
+ALL = bool(os.environ.get("TOKENFACTORY_ALL_CLIENTS"))
+
+
+def library(name):
+    """The module, or the end of the test: skipped where it may be missing, failed where it must not."""
+    return importlib.import_module(name) if ALL else pytest.importorskip(name)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +37,7 @@ def name(shared):
 
 
 def test_openai(base, name):
-    openai = pytest.importorskip("openai")
+    openai = library("openai")
     client = openai.OpenAI(base_url=base, api_key="none", max_retries=0)
     raw = client.chat.completions.with_raw_response.create(
         model=name, messages=[{"role": "user", "content": PROMPT}], max_tokens=8, n=2,
@@ -53,7 +60,7 @@ def test_openai(base, name):
 
 
 def test_openai_asynchronous(base, name):
-    openai = pytest.importorskip("openai")
+    openai = library("openai")
 
     async def ask():
         async with openai.AsyncOpenAI(base_url=base, api_key="none", max_retries=0) as client:
@@ -70,7 +77,7 @@ def long_prompt(shared):
 
 
 def test_litellm(shared, base, name):
-    litellm = pytest.importorskip("litellm")
+    litellm = library("litellm")
     arguments = dict(model="openai/" + name, api_base=base, api_key="none", num_retries=0, max_tokens=8)
     answer = litellm.completion(messages=[{"role": "user", "content": PROMPT}], **arguments)
     assert answer.choices[0].message.content and answer.usage.completion_tokens == 8
@@ -82,7 +89,7 @@ def test_litellm(shared, base, name):
 
 
 def test_langchain(shared, base, name):
-    langchain = pytest.importorskip("langchain_openai")
+    langchain = library("langchain_openai")
     chat = langchain.ChatOpenAI(model=name, base_url=base, api_key="none", max_tokens=8, max_retries=0)
     answer = chat.invoke([("system", "Be brief."), ("user", PROMPT)])
     assert answer.content and answer.response_metadata["finish_reason"] == "length"
@@ -98,14 +105,14 @@ def test_langchain(shared, base, name):
 
 
 def test_llama_index(base, name):
-    like = pytest.importorskip("llama_index.llms.openai_like")
+    like = library("llama_index.llms.openai_like")
     llm = like.OpenAILike(model=name, api_base=base, api_key="none", is_chat_model=True, max_tokens=8, max_retries=0)
     assert str(llm.complete(PROMPT))
     assert "".join(part.delta or "" for part in llm.stream_complete(PROMPT))
 
 
 def test_pydantic_ai(base, name):
-    pydantic_ai = pytest.importorskip("pydantic_ai")
+    pydantic_ai = library("pydantic_ai")
     from pydantic_ai.models.openai import OpenAIChatModel
     from pydantic_ai.providers.openai import OpenAIProvider
 
@@ -118,8 +125,8 @@ def test_pydantic_ai(base, name):
 
 
 def test_instructor(base, name):
-    instructor = pytest.importorskip("instructor")
-    openai = pytest.importorskip("openai")
+    instructor = library("instructor")
+    openai = library("openai")
     client = instructor.from_openai(openai.OpenAI(base_url=base, api_key="none"), mode=instructor.Mode.MD_JSON)
     answer = client.chat.completions.create(
         model=name, messages=[{"role": "user", "content": PROMPT}], max_tokens=8, response_model=None)
@@ -127,7 +134,7 @@ def test_instructor(base, name):
 
 
 def test_haystack(base, name):
-    generators = pytest.importorskip("haystack.components.generators.chat")
+    generators = library("haystack.components.generators.chat")
     from haystack.dataclasses import ChatMessage
     from haystack.utils import Secret
 
@@ -137,7 +144,7 @@ def test_haystack(base, name):
 
 
 def test_httpx_and_aiohttp(base, name):
-    httpx, aiohttp = pytest.importorskip("httpx"), pytest.importorskip("aiohttp")
+    httpx, aiohttp = library("httpx"), library("aiohttp")
     body = {"model": name, "prompt": PROMPT, "max_tokens": 8, "stream": True}
 
     def events(lines):
@@ -158,7 +165,7 @@ def test_httpx_and_aiohttp(base, name):
 
 def test_locust(base, name, tmp_path):
     # Importing it changes the sockets of this process.
-    if importlib.util.find_spec("locust") is None:
+    if importlib.util.find_spec("locust") is None and not ALL:
         pytest.skip("locust is not installed")
     script = tmp_path / "locustfile.py"
     script.write_text(f"""
@@ -181,7 +188,7 @@ class Client(HttpUser):
 
 def test_schemathesis(base, tmp_path):
     """Requests made of the door's own description: none is answered with a fault of the server's."""
-    pytest.importorskip("schemathesis")
+    library("schemathesis")
     executable = os.path.join(os.path.dirname(sys.executable), "schemathesis")
     run = subprocess.run(
         [executable, "run", base.removesuffix("/v1") + "/openapi.json", "--checks", "not_a_server_error",

@@ -6,30 +6,29 @@ other version, it is those.
 
 import itertools
 import os
-import pathlib
 import threading
 
 import pytest
 
-from cluster import await_state
+from cluster import BIN, await_state
 from doors import chat, model, openai_client
 
 OLD = os.environ.get("TOKENFACTORY_OLD_BIN")
 PROGRAMS = ["accounting", "ingest", "tokenizer", "inference-worker"]
 
 
-def make_old(process):
-    """The process, from its next start on, speaks version 1 alone."""
+def start_old(start):
+    """A line of which every station is old. None is made old later: an older accounting opens no newer ledger."""
     if OLD:
-        process.arguments[0] = str(pathlib.Path(OLD) / process.program)
-    elif "--protocol-version" not in process.arguments:
-        process.arguments += ["--protocol-version", "1"]
+        return start(time_scale=1.0, programs=OLD)
+    old = ["--protocol-version", "1"]
+    return start(time_scale=1.0, ingest_options=old, tokenizer_options=old, worker_options=old, accounting_options=old)
 
 
-def make_new(process, program):
-    if OLD:
-        process.arguments[0] = program
-    else:
+def make_new(process):
+    """The process, from its next start on, is of this build and speaks what it likes."""
+    process.arguments[0] = str(BIN / process.program)
+    if "--protocol-version" in process.arguments:
         index = process.arguments.index("--protocol-version")
         del process.arguments[index:index + 2]
 
@@ -52,14 +51,9 @@ def with_fixed_ports(cluster):
 
 @pytest.mark.parametrize("order", [PROGRAMS, PROGRAMS[::-1]], ids=["ledger first", "worker first"])
 def test_a_line_is_upgraded_station_by_station_under_load(start, order):
-    cluster = start(time_scale=1.0)
+    cluster = start_old(start)
     with_fixed_ports(cluster)
-    programs = {p.name: p.arguments[0] for p in cluster.processes.values()}
     expected = chat(cluster, "Something long.", max_tokens=60, temperature=0)[0]
-    for program in PROGRAMS[::-1]:
-        for process in cluster.names(program):
-            make_old(process)
-            restart(cluster, process)
     name = model(cluster)
     stop, answers, refused = threading.Event(), [], []
 
@@ -82,7 +76,7 @@ def test_a_line_is_upgraded_station_by_station_under_load(start, order):
             before = len(answers)
             await_state(f"answers before {program} is upgraded", lambda: len(answers) > before + 4)
             for process in cluster.names(program):
-                make_new(process, programs[process.name])
+                make_new(process)
                 restart(cluster, process)
         before = len(answers)
         await_state("answers of the new line", lambda: len(answers) > before + 4)

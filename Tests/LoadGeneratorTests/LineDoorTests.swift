@@ -66,6 +66,19 @@ struct LineDoorTests {
         await ingest.stop()
     }
 
+    @Test func eachRequestMayHaveAnIdempotencyKeyOfItsOwn() async throws {
+        let ingest = try await SmallIngest.make()
+        let door = try await LineDoor.connect(to: ingest.address, key: nil, connections: 2, timeout: 30)
+        for isKeyed in [false, true] {
+            var settings = LoadSettings(arrival: .closed(streams: 3), requests: 12, maximumTokens: 5)
+            settings.hasKeys = isKeyed
+            _ = await LoadRun(settings: settings, prompts: .builtIn, door: door, model: "small").perform()
+            #expect(await ingest.idempotencyKeys.subtracting([""]).count == (isKeyed ? 12 : 0))
+        }
+        await door.close()
+        await ingest.stop()
+    }
+
     @Test func silenceIsGivenUp() async throws {
         let ingest = try await SmallIngest.make(answers: false)
         let door = try await LineDoor.connect(to: ingest.address, key: nil, connections: 1, timeout: 0.05)
@@ -98,6 +111,7 @@ private actor SmallIngest {
     private var cancels = 0
     private var waiters: [CheckedContinuation<Void, Never>] = []
     private(set) var keys: Set<String> = []
+    private(set) var idempotencyKeys: Set<String> = []
 
     static func make(answers: Bool = true, refuses: Bool = false) async throws -> SmallIngest {
         let ingest = try SmallIngest(answers: answers, refuses: refuses)
@@ -172,6 +186,7 @@ private actor SmallIngest {
     private func answer(_ submit: Submit, _ session: SessionRef, _ now: UInt64) {
         submitted += 1
         keys.insert(submit.key)
+        idempotencyKeys.insert(submit.idempotencyKey)
         guard answers else { return }
         if refuses {
             let reason = Array("too busy".utf8)

@@ -9,6 +9,10 @@
 int cf_fail(const char *what);
 int cf_fail_zmq(const char *what);
 
+// CURVE on a socket, before it binds or connects; keys in Z85. Nothing happens where the first key is NULL.
+int cf_serve_curve(void *socket, const char *secret);
+int cf_use_curve(void *socket, const char *server_public, const char *own_public, const char *own_secret);
+
 static inline uint64_t cf_now(void) {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);

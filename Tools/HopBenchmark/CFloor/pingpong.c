@@ -31,6 +31,21 @@ static void *open_socket(void *context, int type) {
     return socket;
 }
 
+int cf_serve_curve(void *socket, const char *secret) {
+    if (secret == NULL) return 0;
+    int failed = set_int(socket, ZMQ_CURVE_SERVER, 1) != 0
+                 || zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, secret, 40) != 0;
+    return failed ? cf_fail_zmq("set CURVE keys") : 0;
+}
+
+int cf_use_curve(void *socket, const char *server_public, const char *own_public, const char *own_secret) {
+    if (server_public == NULL) return 0;
+    int failed = zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, server_public, 40) != 0
+                 || zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, own_public, 40) != 0
+                 || zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, own_secret, 40) != 0;
+    return failed ? cf_fail_zmq("set CURVE keys") : 0;
+}
+
 static int await(void *socket, int milliseconds) {
     zmq_pollitem_t item = {socket, 0, ZMQ_POLLIN, 0};
     int ready;
@@ -61,11 +76,7 @@ static cf_caller *make_caller(int type) {
 cf_caller *cf_caller_bind(const char *endpoint, const char *secret) {
     cf_caller *caller = make_caller(ZMQ_ROUTER);
     if (caller == NULL) return NULL;
-    if (secret != NULL
-        && (set_int(caller->socket, ZMQ_CURVE_SERVER, 1) != 0
-            || zmq_setsockopt(caller->socket, ZMQ_CURVE_SECRETKEY, secret, 40) != 0)) {
-        return give_up(caller, "set CURVE keys");
-    }
+    if (cf_serve_curve(caller->socket, secret) != 0) return give_up(caller, "set CURVE keys");
     if (zmq_bind(caller->socket, endpoint) != 0) return give_up(caller, "zmq_bind");
     size_t room = sizeof caller->endpoint;
     if (zmq_getsockopt(caller->socket, ZMQ_LAST_ENDPOINT, caller->endpoint, &room) != 0) {
@@ -74,9 +85,12 @@ cf_caller *cf_caller_bind(const char *endpoint, const char *secret) {
     return caller;
 }
 
-cf_caller *cf_caller_connect(const char *endpoint) {
+cf_caller *cf_caller_connect(const char *endpoint, const char *public_key, const char *secret_key) {
     cf_caller *caller = make_caller(ZMQ_DEALER);
     if (caller == NULL) return NULL;
+    if (cf_use_curve(caller->socket, public_key, public_key, secret_key) != 0) {
+        return give_up(caller, "set CURVE keys");
+    }
     if (zmq_connect(caller->socket, endpoint) != 0) return give_up(caller, "zmq_connect");
     strncpy(caller->endpoint, endpoint, sizeof caller->endpoint - 1);
     return caller;
@@ -109,12 +123,9 @@ static int echo_in(
     void *context, const char *endpoint, const char *server_public, const char *own_public, const char *own_secret) {
     void *socket = open_socket(context, ZMQ_DEALER);
     if (socket == NULL) return cf_fail_zmq("zmq_socket");
-    int result = 0;
-    if (server_public != NULL
-        && (zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, server_public, 40) != 0
-            || zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, own_public, 40) != 0
-            || zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, own_secret, 40) != 0)) {
-        result = cf_fail_zmq("set CURVE keys");
+    int result = cf_use_curve(socket, server_public, own_public, own_secret);
+    if (result != 0) {
+        // Said already.
     } else if (zmq_connect(socket, endpoint) != 0) {
         result = cf_fail_zmq("zmq_connect");
     } else {

@@ -33,11 +33,17 @@ static int bind_any(void *socket, char *endpoint, size_t room) {
     return 0;
 }
 
-int cf_relay(const char *upper, void (*ready)(const char *bound)) {
+int cf_relay(
+    const char *upper, const char *public_key, const char *secret_key, void (*ready)(const char *bound)) {
     void *context = zmq_ctx_new();
     void *above = zmq_socket(context, upper == NULL ? ZMQ_ROUTER : ZMQ_DEALER);
     void *below = zmq_socket(context, ZMQ_ROUTER);
     if (above == NULL || below == NULL) return cf_fail_zmq("zmq_socket");
+    if (cf_serve_curve(below, secret_key) != 0) return -1;
+    if (upper == NULL ? cf_serve_curve(above, secret_key) != 0
+                      : cf_use_curve(above, public_key, public_key, secret_key) != 0) {
+        return -1;
+    }
     char low[256], high[256] = "", bound[520];
     if (bind_any(below, low, sizeof low) != 0) return -1;
     if (upper == NULL) {

@@ -22,6 +22,8 @@ struct ClusterShape: Sendable {
     var hasAccounting = true
     /// A link that a proxy stands in.
     var proxied: LineLink?
+    /// CURVE on every link and at the ZeroMQ door, with keys of its own.
+    var hasKeys = false
 }
 
 /// A loopback cluster with simulated engines that ends with this process.
@@ -43,6 +45,8 @@ final class BenchCluster {
     private(set) var door = ""
     /// `host:port` of the HTTP door.
     private(set) var http = ""
+    /// The ZeroMQ door's public CURVE key, in Z85; empty for a plain one.
+    private(set) var serverKey = ""
 
     private struct Ports: Decodable {
         var pid: Int32
@@ -93,7 +97,19 @@ final class BenchCluster {
         return times
     }
 
+    private var site: String { folder.path + "/site" }
+
+    private func makeKeys() throws(BenchError) {
+        let keygen = try ChildProcess(peer: ["keep", shape.programs + "/factory", "keygen", "--site", site])
+        let output = keygen.output()
+        guard keygen.status == 0, let key = FileManager.default.contents(atPath: site + "/public/ingest.pub") else {
+            throw .cluster("factory keygen: \(output)")
+        }
+        serverKey = String(String(decoding: key, as: UTF8.self).prefix { !$0.isWhitespace })
+    }
+
     private func start() throws(BenchError) {
+        if shape.hasKeys { try makeKeys() }
         var ledger = "tcp://127.0.0.1:1"
         if shape.hasAccounting {
             let accounting = try launch(
@@ -169,10 +185,11 @@ final class BenchCluster {
         guard FileManager.default.createFile(atPath: logPath, contents: nil),
             let log = FileHandle(forWritingAtPath: logPath)
         else { throw .process("cannot make \(logPath)") }
+        let keys = shape.hasKeys ? ["--link-key", "\(site)/\(program)/link.key", "--link-keys", site + "/public"] : []
         let keeper = try ChildProcess(
             peer: [
                 "keep", path, "--name", name, "--ports-file", ports, "--spool-directory", folder.path + "/spool",
-            ] + arguments, log: log)
+            ] + keys + arguments, log: log)
         return Pending(name: name, ports: ports, log: logPath, keeper: keeper)
     }
 

@@ -1,4 +1,5 @@
 import CFloor
+import Transport
 
 /// The measuring side of a bare libzmq ping-pong or relay chain.
 ///
@@ -18,9 +19,15 @@ import CFloor
         return unsafe FloorCaller(raw)
     }
 
-    /// A DEALER that connects.
-    static func connected(to endpoint: String) throws(BenchError) -> FloorCaller {
-        guard let raw = unsafe cf_caller_connect(endpoint) else { throw .floorFailed() }
+    /// A DEALER that connects; with keys over CURVE, the same ones on both sides.
+    static func connected(to endpoint: String, keys: KeyPair? = nil) throws(BenchError) -> FloorCaller {
+        let raw: OpaquePointer? =
+            if let keys {
+                unsafe cf_caller_connect(endpoint, keys.publicKey.z85, keys.secretKey.z85)
+            } else {
+                unsafe cf_caller_connect(endpoint, nil, nil)
+            }
+        guard let raw = unsafe raw else { throw .floorFailed() }
         return unsafe FloorCaller(raw)
     }
 

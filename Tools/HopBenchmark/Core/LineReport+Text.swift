@@ -27,10 +27,20 @@ extension LineReport {
                     + [FigureText.ratio(door.p50Ratio), FigureText.ratio(door.p99Ratio)])
         }
         for mode in BenchMode.allCases {
-            guard let chain = doors.first(where: { $0.mode == mode })?.chain else { continue }
-            columns.add(["C relay chain", mode.rawValue, String(chain.count)] + FigureText.row(chain) + ["", ""])
+            for isEncrypted in [false, true] {
+                let door = doors.first { $0.mode == mode && $0.isEncrypted == isEncrypted }
+                guard let chain = door?.chain else { continue }
+                columns.add(
+                    [Self.chainName(isEncrypted), mode.rawValue, String(chain.count)] + FigureText.row(chain) + [
+                        "", "",
+                    ])
+            }
         }
         return columns.text
+    }
+
+    private static func chainName(_ isEncrypted: Bool) -> String {
+        isEncrypted ? "C relay chain+CURVE" : "C relay chain"
     }
 
     private var hopTable: String {
@@ -58,10 +68,13 @@ extension LineReport {
         if !floors.isStable { blocks.append(.paragraph(FloorPair.warning)) }
         for mode in BenchMode.allCases {
             let doors = doors.filter { $0.mode == mode }
-            guard let first = doors.first else { continue }
-            let lines =
-                doors.map { LineChart.Series("\($0.door) door", points($0.curve)) }
-                + [LineChart.Series("C relay chain", points(first.chainCurve))]
+            guard !doors.isEmpty else { continue }
+            let chains = [false, true].compactMap { isEncrypted in
+                doors.first { $0.isEncrypted == isEncrypted }.map {
+                    LineChart.Series(Self.chainName(isEncrypted), points($0.chainCurve))
+                }
+            }
+            let lines = doors.map { LineChart.Series("\($0.door) door", points($0.curve)) } + chains
             blocks.append(
                 .line(
                     LineChart(

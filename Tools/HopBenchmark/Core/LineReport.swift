@@ -9,6 +9,8 @@ public struct DoorFigures: Codable, Equatable, Sendable {
     /// Door over chain, round by round.
     public var p50Ratio: Spread
     public var p99Ratio: Spread
+    /// Over CURVE, line and chain alike.
+    public var isEncrypted = false
 }
 
 /// A stretch over all requests.
@@ -79,6 +81,8 @@ public struct LineBenchSettings: Sendable {
     public var serverKey = ""
     /// For a cluster that is started here.
     public var hasAccounting = true
+    /// Beside it a second one with CURVE on every link, and a relay chain with CURVE.
+    public var hasCURVE = false
     /// Token ids of a prompt, four bytes each.
     public var promptTokens = 32
     public var modes: [BenchMode] = [.hot, .idle]

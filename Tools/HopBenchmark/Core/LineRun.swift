@@ -18,6 +18,14 @@ public struct LineRun {
         var plain: [UInt64] = []
         var http: [UInt64] = []
         var pingPong: [UInt64] = []
+        var encrypted: [UInt64] = []
+        var encryptedChain: [UInt64] = []
+    }
+
+    /// A line and a relay chain with CURVE, beside the plain ones.
+    private struct Encrypted {
+        var probe: LineProbe
+        var chain: RelayChain
     }
 
     /// What a request measures.
@@ -26,12 +34,41 @@ public struct LineRun {
         case line
         case http
         case pingPong
+        case encrypted
+        case encryptedChain
     }
 
     /// Typical lengths: a request of these token ids, and an answer of one token with nine hop records.
     private var messageBytes: (down: Int, up: Int) { (172 + 4 * settings.promptTokens, 400) }
 
     public func perform() async throws(BenchError) -> LineReport {
+        guard settings.hasCURVE, settings.running == nil else { return try await perform(nil) }
+        onProgress("starting a cluster with keys")
+        let cluster = try BenchCluster(shape(hasKeys: true))
+        defer { cluster.stop() }
+        let keys: KeyPair
+        do throws(TransportError) { keys = try .generate() } catch { throw .hop("\(error)") }
+        let chain = try RelayChain(keys: keys)
+        defer { chain.stop() }
+        let probe = try await Self.connect(
+            cluster.door, serverKey: cluster.serverKey, promptTokens: settings.promptTokens)
+        let result: Result<LineReport, BenchError>
+        do throws(BenchError) {
+            result = .success(try await perform(Encrypted(probe: probe, chain: chain)))
+        } catch {
+            result = .failure(error)
+        }
+        await probe.stop()
+        return try result.get()
+    }
+
+    private func shape(hasKeys: Bool) -> ClusterShape {
+        ClusterShape(
+            programs: settings.programs, contextLength: max(8192, 2 * settings.promptTokens),
+            hasAccounting: settings.hasAccounting, hasKeys: hasKeys)
+    }
+
+    private func perform(_ encrypted: Encrypted?) async throws(BenchError) -> LineReport {
         let machine = Machine.current()
         let cluster: BenchCluster?
         let door: String
@@ -40,10 +77,7 @@ public struct LineRun {
             (cluster, door, http) = (nil, running.door, running.http)
         } else {
             onProgress("starting a cluster")
-            let own = try BenchCluster(
-                ClusterShape(
-                    programs: settings.programs, contextLength: max(8192, 2 * settings.promptTokens),
-                    hasAccounting: settings.hasAccounting))
+            let own = try BenchCluster(shape(hasKeys: false))
             (cluster, door, http) = (own, own.door, own.http)
         }
         defer { cluster?.stop() }
@@ -56,7 +90,7 @@ public struct LineRun {
                 client = try HTTPProbe(
                     http, model: await probe.model, key: settings.key, promptTokens: settings.promptTokens)
             }
-            report = try await measure(machine, probe, client)
+            report = try await measure(machine, probe, client, encrypted)
         } catch {
             await probe.stop()
             throw error
@@ -80,7 +114,7 @@ public struct LineRun {
     }
 
     private func measure(
-        _ machine: Machine, _ probe: LineProbe, _ http: HTTPProbe?
+        _ machine: Machine, _ probe: LineProbe, _ http: HTTPProbe?, _ encrypted: Encrypted?
     ) async throws(BenchError) -> LineReport {
         if let http { try Self.check(http) }
         let chain = try RelayChain()
@@ -96,7 +130,7 @@ public struct LineRun {
             var rounds: [Round] = []
             for number in 0..<settings.rounds {
                 onProgress("\(mode.rawValue), round \(number + 1) of \(settings.rounds)")
-                let round = try await run(mode, number, chain, bare, probe, http)
+                let round = try await run(mode, number, chain, bare, probe, http, encrypted)
                 if place == 0 {
                     for sample in round.samples where sample.wantedHops { breakdown.add(sample) }
                     pingPong.record(round.pingPong)
@@ -119,7 +153,7 @@ public struct LineRun {
     /// What is measured takes turns in being first, so that a drift of the machine favours none.
     private func run(
         _ mode: BenchMode, _ number: Int, _ chain: RelayChain, _ bare: BarePingPong, _ probe: LineProbe,
-        _ http: HTTPProbe?
+        _ http: HTTPProbe?, _ encrypted: Encrypted?
     ) async throws(BenchError) -> Round {
         let count = mode == .idle ? settings.idleRequests : settings.requests
         let kinds = Kind.allCases
@@ -137,23 +171,34 @@ public struct LineRun {
             case .http: round.http = try http?.run(requests) ?? []
             case .pingPong:
                 round.pingPong = try bare.run(requests, down: messageBytes.down, up: messageBytes.up)
+            case .encrypted:
+                round.encrypted = try await encrypted?.probe.run(requests).map(\.latency) ?? []
+            case .encryptedChain:
+                round.encryptedChain =
+                    try encrypted?.chain.run(requests, down: messageBytes.down, up: messageBytes.up) ?? []
             }
         }
         return round
     }
 
     private static func doors(_ mode: BenchMode, _ rounds: [Round]) -> [DoorFigures] {
-        var chain = Latencies()
-        for round in rounds { chain.record(round.chain) }
-        let doors: [(String, (Round) -> [UInt64])] = [("ZeroMQ", { $0.plain }), ("HTTP", { $0.http })]
-        return doors.compactMap { name, samples in
+        let doors: [(String, (Round) -> [UInt64], (Round) -> [UInt64])] = [
+            ("ZeroMQ", { $0.plain }, { $0.chain }), ("HTTP", { $0.http }, { $0.chain }),
+            ("ZeroMQ+CURVE", { $0.encrypted }, { $0.encryptedChain }),
+        ]
+        return doors.enumerated().compactMap { place, door in
+            let (name, samples, floor) = door
             var latencies = Latencies()
-            for round in rounds { latencies.record(samples(round)) }
-            let pairs = rounds.filter { !samples($0).isEmpty }.map { (samples($0), $0.chain) }
+            var chain = Latencies()
+            for round in rounds {
+                latencies.record(samples(round))
+                chain.record(floor(round))
+            }
+            let pairs = rounds.filter { !samples($0).isEmpty }.map { (samples($0), floor($0)) }
             guard let p50 = ratio(pairs, 50), let p99 = ratio(pairs, 99) else { return nil }
             return DoorFigures(
                 door: name, mode: mode, latency: latencies.summary, curve: latencies.curve, chain: chain.summary,
-                chainCurve: chain.curve, p50Ratio: p50, p99Ratio: p99)
+                chainCurve: chain.curve, p50Ratio: p50, p99Ratio: p99, isEncrypted: place == 2)
         }
     }
 

@@ -22,8 +22,10 @@ struct LoadTool {
     }
 
     /// Closed loop over the ZeroMQ door, with `loadgen`.
+    ///
+    /// - Parameter serverKey: the door's public CURVE key; empty for a plain door.
     func line(
-        _ door: String, streams: Int, promptTokens: Int, maximumTokens: Int, seconds: Double
+        _ door: String, serverKey: String = "", streams: Int, promptTokens: Int, maximumTokens: Int, seconds: Double
     ) throws(BenchError) -> LoadResult {
         let json = folder.path + "/load.json"
         _ = try run(
@@ -32,7 +34,7 @@ struct LoadTool {
                 "--door", door, "--connections", String(min(8, streams)), "--streams", String(streams),
                 "--prompt-tokens", String(promptTokens), "--max-tokens", String(maximumTokens), "--ignore-eos",
                 "--duration", String(seconds), "--json", json,
-            ])
+            ] + (serverKey.isEmpty ? [] : ["--server-key", serverKey]))
         guard let data = FileManager.default.contents(atPath: json) else { throw .process("loadgen wrote nothing") }
         return try Self.result(loadgen: data)
     }

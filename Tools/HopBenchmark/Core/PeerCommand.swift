@@ -23,13 +23,18 @@ public enum PeerCommand {
         case ("floor", 4):
             try check(cf_die_with_stdin())
             try check(unsafe cf_echo(rest[0], rest[1], rest[2], rest[3]))
-        case ("relay", 0...1):
+        case ("relay", 0):
             try check(cf_die_with_stdin())
-            if let upper = rest.first {
-                try check(unsafe cf_relay(upper) { unsafe PeerCommand.say($0) })
-            } else {
-                try check(unsafe cf_relay(nil) { unsafe PeerCommand.say($0) })
-            }
+            try check(unsafe cf_relay(nil, nil, nil) { unsafe PeerCommand.say($0) })
+        case ("relay", 1):
+            try check(cf_die_with_stdin())
+            try check(unsafe cf_relay(rest[0], nil, nil) { unsafe PeerCommand.say($0) })
+        case ("relay", 2):
+            try check(cf_die_with_stdin())
+            try check(unsafe cf_relay(nil, rest[0], rest[1]) { unsafe PeerCommand.say($0) })
+        case ("relay", 3):
+            try check(cf_die_with_stdin())
+            try check(unsafe cf_relay(rest[2], rest[0], rest[1]) { unsafe PeerCommand.say($0) })
         case ("hop", 1), ("hop", 3):
             try check(cf_die_with_stdin())
             let peer = try HopPeer.dial(

@@ -1,3 +1,5 @@
+import Transport
+
 /// The floor of the whole line: a client and as many processes with as many sockets as a request crosses, in C, which
 /// only pass messages on; the last answers.
 final class RelayChain {
@@ -7,14 +9,17 @@ final class RelayChain {
     /// Stations between the client and the one that answers.
     static let relays = 2
 
-    init() throws(BenchError) {
-        let first = try ChildProcess(peer: ["relay"])
+    /// - Parameter keys: over CURVE, one key pair for the whole chain; nil for plain links.
+    init(keys: KeyPair? = nil) throws(BenchError) {
+        // The keys are this run's own and worth nothing outside it, so they may stand in a command line.
+        let pair = keys.map { [$0.publicKey.z85, $0.secretKey.z85] } ?? []
+        let first = try ChildProcess(peer: ["relay"] + pair)
         let bound = try first.line().split(separator: " ").map(String.init)
         guard bound.count == 2 else { throw .process("a relay says \(bound)") }
-        let second = try ChildProcess(peer: ["relay", bound[1]])
-        let last = try ChildProcess(peer: ["floor", try second.line()])
+        let second = try ChildProcess(peer: ["relay"] + pair + [bound[1]])
+        let last = try ChildProcess(peer: ["floor", try second.line()] + pair.prefix(1) + pair)
         children = [first, second, last]
-        client = try FloorCaller.connected(to: bound[0])
+        client = try FloorCaller.connected(to: bound[0], keys: keys)
         try client.awaitEcho()
     }
 

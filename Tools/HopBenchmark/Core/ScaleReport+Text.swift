@@ -51,7 +51,7 @@ extension ScaleReport {
     }
 
     private static func rates(_ rows: [ThroughputFigures], _ title: String) -> BarChart {
-        let doors = ["ZeroMQ", "HTTP"].filter { door in rows.contains { $0.door == door } }
+        let doors = ["ZeroMQ", "HTTP", "ZeroMQ+CURVE"].filter { door in rows.contains { $0.door == door } }
         let streams = Set(rows.map(\.streams)).sorted()
         return BarChart(
             title: "Tokens per second, \(title)", y: Axis("tokens/s", format: .count(unit: "")), series: doors,

@@ -47,6 +47,8 @@ public struct ScaleSettings: Sendable {
     public var streams = [64, 256, 1024, 4096]
     /// Accounting on, off.
     public var accounting = [true, false]
+    /// The ZeroMQ door once more with CURVE on every link.
+    public var hasCURVE = false
     /// Numbers of simulated workers; empty leaves them out.
     public var workers = [1, 2, 4, 8, 16, 32, 64]
     public var streamsPerWorker = 16

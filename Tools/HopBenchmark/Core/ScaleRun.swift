@@ -16,6 +16,7 @@ public struct ScaleRun {
         for hasAccounting in settings.accounting {
             throughput += try await measureDoors(tool, hasAccounting: hasAccounting)
         }
+        if settings.hasCURVE { throughput += try await measureDoors(tool, hasAccounting: true, hasKeys: true) }
         let workers = try await measureWorkers(tool)
         return ScaleReport(
             machine: machine, floors: FloorPair(before: before, after: try WakeFloor.measure()),
@@ -23,23 +24,27 @@ public struct ScaleRun {
             rounds: settings.rounds, throughput: throughput, workers: workers)
     }
 
-    private func measureDoors(_ tool: LoadTool, hasAccounting: Bool) async throws(BenchError) -> [ThroughputFigures] {
+    private func measureDoors(
+        _ tool: LoadTool, hasAccounting: Bool, hasKeys: Bool = false
+    ) async throws(BenchError) -> [ThroughputFigures] {
         var figures: [ThroughputFigures] = []
         guard !settings.streams.isEmpty else { return [] }
         let cluster = try BenchCluster(
             ClusterShape(
                 programs: settings.programs, slots: 1024,
-                hasAccounting: hasAccounting))
+                hasAccounting: hasAccounting, hasKeys: hasKeys))
         defer { cluster.stop() }
         let model = try await awaitLine(cluster)
         for streams in settings.streams {
             figures.append(
-                try measure("ZeroMQ", streams, hasAccounting, cluster) { () throws(BenchError) in
+                try measure(hasKeys ? "ZeroMQ+CURVE" : "ZeroMQ", streams, hasAccounting, cluster) {
+                    () throws(BenchError) in
                     try tool.line(
-                        cluster.door, streams: streams, promptTokens: settings.promptTokens,
+                        cluster.door, serverKey: cluster.serverKey, streams: streams,
+                        promptTokens: settings.promptTokens,
                         maximumTokens: settings.maximumTokens, seconds: settings.seconds)
                 })
-            guard settings.wrk != nil else { continue }
+            guard settings.wrk != nil, !hasKeys else { continue }
             figures.append(
                 try measure("HTTP", streams, hasAccounting, cluster) { () throws(BenchError) in
                     try tool.http(
@@ -120,7 +125,7 @@ public struct ScaleRun {
 
     /// Returns when a request has gone down the line and come back, with the name of the model.
     private func awaitLine(_ cluster: BenchCluster) async throws(BenchError) -> String {
-        let probe = try await LineRun.connect(cluster.door)
+        let probe = try await LineRun.connect(cluster.door, serverKey: cluster.serverKey)
         let model = await probe.model
         await probe.stop()
         return model

@@ -24,6 +24,8 @@ struct LineCommand: AsyncParsableCommand {
     @Option(help: "HTTP door of a running cluster, HOST:PORT.") var http: String?
     @Option(help: "API key of a running cluster (or TOKENFACTORY_KEY).") var key: String?
     @Flag(inversion: .prefixedNo, help: "With accounting, in a cluster that is started here.") var accounting = true
+    @Flag(help: "Beside it a second cluster with CURVE on every link, and a C relay chain with CURVE.") var curve =
+        false
     @Option(help: "Token ids of a prompt, four bytes each: 4096 are 16 KB.") var promptTokens = 32
     @Option(parsing: .upToNextOption, help: "hot, idle.") var modes: [BenchMode] = [.hot, .idle]
     @Option(help: "Rounds of each kind.") var rounds = 5
@@ -42,6 +44,9 @@ struct LineCommand: AsyncParsableCommand {
         }
         guard (1...1 << 18).contains(promptTokens) else { throw ValidationError("--prompt-tokens are 1 to 262144.") }
         if modes.contains(.saturated) { throw ValidationError("--modes are hot and idle.") }
+        if curve, door != nil || !injectDelay.isEmpty {
+            throw ValidationError("--curve goes with neither --door nor --inject-delay.")
+        }
         if http != nil, door == nil { throw ValidationError("--http goes with --door.") }
         if !injectDelay.isEmpty {
             guard try delay() != nil, door == nil, output.html == nil else {
@@ -76,6 +81,7 @@ struct LineCommand: AsyncParsableCommand {
         settings.key = key ?? ProcessInfo.processInfo.environment["TOKENFACTORY_KEY"] ?? ""
         settings.serverKey = ProcessInfo.processInfo.environment["TOKENFACTORY_SERVER_KEY"] ?? ""
         settings.hasAccounting = accounting
+        settings.hasCURVE = curve
         settings.promptTokens = promptTokens
         settings.modes = modes
         settings.rounds = rounds

@@ -14,6 +14,7 @@ struct ScaleCommand: AsyncParsableCommand {
     @Flag(help: "No doors, only workers.") var onlyWorkers = false
     @Flag(help: "No workers, only doors.") var onlyDoors = false
     @Flag(inversion: .prefixedNo, help: "Measure without accounting as well.") var withoutAccounting = true
+    @Flag(help: "The ZeroMQ door once more with CURVE on every link.") var curve = false
     @Option(help: "Tokens of a prompt.") var promptTokens = 32
     @Option(help: "Tokens of an answer.") var maxTokens = 128
     @Option(help: "Seconds of each measurement.") var seconds = 3.0
@@ -33,6 +34,7 @@ struct ScaleCommand: AsyncParsableCommand {
         settings.streams = onlyWorkers ? [] : streams
         settings.workers = onlyDoors ? [] : workers
         settings.accounting = withoutAccounting ? [true, false] : [true]
+        settings.hasCURVE = curve
         settings.promptTokens = promptTokens
         settings.maximumTokens = maxTokens
         settings.seconds = seconds

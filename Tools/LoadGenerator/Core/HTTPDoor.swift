@@ -213,6 +213,7 @@ public final class HTTPDoor: LoadDoor {
         message.method = .POST
         message.headers.add(name: "Content-Type", value: "application/json")
         message.headers.add(name: "X-Request-ID", value: request.id.description)
+        if request.hasKey { message.headers.add(name: "Idempotency-Key", value: request.idempotencyKey) }
         addHeaders(&message)
         message.body = .bytes(ByteBuffer(bytes: CompletionBody(request).bytes))
         return message

@@ -140,6 +140,7 @@ final class LineConnection {
     private func fill(_ request: LoadRequest, _ handle: UInt32) {
         message.handle = handle
         message.requestID = request.id
+        message.idempotencyKey = request.idempotencyKey
         message.body.sampling = SamplingParameters(
             seed: request.seed, temperature: Float(request.temperature ?? 1))
         message.body.limits = GenerationLimits(

@@ -149,7 +149,8 @@ final class LoadDriver: Sendable {
             index: index, id: RequestID(high: run, low: UInt64(index) + 1), model: model, prompt: item.prompt,
             maximumTokens: item.maximumTokens, temperature: settings.temperature,
             ignoresEndOfSequence: settings.ignoresEndOfSequence, wantsHops: settings.wantsHops,
-            keepsText: settings.keepsText, seed: item.seed, cancelAfter: item.cancelAfter, intendedAt: intendedAt)
+            keepsText: settings.keepsText, hasKey: settings.hasKeys, seed: item.seed, cancelAfter: item.cancelAfter,
+            intendedAt: intendedAt)
         door.begin(request) { [self] outcome in ended(outcome) }
     }
 

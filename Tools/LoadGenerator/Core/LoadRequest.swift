@@ -12,11 +12,16 @@ public struct LoadRequest: Sendable {
     public var ignoresEndOfSequence: Bool
     public var wantsHops: Bool
     public var keepsText: Bool
+    /// It brings an idempotency key of its own, which is claimed in the ledger before work starts.
+    public var hasKey = false
     public var seed: UInt64
     /// Cancel it once so many tokens of its answer have come; nil: let it come to its end.
     public var cancelAfter: Int?
     /// When it should be sent, nanoseconds on this process's monotonic clock.
     public var intendedAt: UInt64
+
+    /// A key that no other request has; empty without one.
+    var idempotencyKey: String { hasKey ? "loadgen-\(id)" : "" }
 }
 
 /// What a request asks.

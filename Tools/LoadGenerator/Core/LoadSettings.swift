@@ -32,6 +32,8 @@ public struct LoadSettings: Sendable {
     public var seed: UInt64
     /// Share of requests, 0 to 1, that are cancelled at a random token of their answer.
     public var cancelRate = 0.0
+    /// Each request brings an idempotency key of its own.
+    public var hasKeys = false
     /// What a good answer must meet.
     public var objectives = ServiceObjectives()
     /// What the answers to requests 0, 1, … and so on over again must meet instead, where they say so; empty: all are

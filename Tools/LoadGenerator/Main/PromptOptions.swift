@@ -20,6 +20,8 @@ struct PromptOptions: ParsableArguments {
     var temperature: Double?
     @Flag(help: "Answers go on past their end, up to --max-tokens.")
     var ignoreEos = false
+    @Flag(help: "Each request has an idempotency key of its own: what a claim in the ledger costs.")
+    var idempotencyKeys = false
     @Option(help: "Share of requests, 0 to 1, that are cancelled at a random token of the answer.")
     var cancelRate = 0.0
     @Option(help: "Repeats a run: arrival times, random prompts, lengths, sampling.")
@@ -43,6 +45,7 @@ struct PromptOptions: ParsableArguments {
         settings.temperature = temperature
         settings.ignoresEndOfSequence = ignoreEos
         settings.cancelRate = cancelRate
+        settings.hasKeys = idempotencyKeys
         settings.seed = seed
     }
 

@@ -33,8 +33,8 @@ typedef struct cf_caller cf_caller;
 
 // Binds a ROUTER, as a station above does. `secret` is a CURVE secret key in Z85, or NULL.
 cf_caller *cf_caller_bind(const char *endpoint, const char *secret);
-// Connects a DEALER, as a client does.
-cf_caller *cf_caller_connect(const char *endpoint);
+// Connects a DEALER, as a client does. One CURVE key pair in Z85 for both sides, or NULL.
+cf_caller *cf_caller_connect(const char *endpoint, const char *public_key, const char *secret_key);
 // Where it is bound.
 const char *cf_caller_endpoint(const cf_caller *caller);
 // Starts the answering side as a thread of this process, in the same context; for inproc.
@@ -50,8 +50,9 @@ int cf_echo(const char *endpoint, const char *server_public, const char *own_pub
 
 // A station that only passes on, in both directions, for ever. It binds a ROUTER below; above it binds a ROUTER
 // (`upper` NULL, the first of a chain) or connects a DEALER. `bound` gets what was bound, "BELOW" or "ABOVE BELOW",
-// before it begins, and `ready` is called with it.
-int cf_relay(const char *upper, void (*ready)(const char *bound));
+// before it begins, and `ready` is called with it. One CURVE key pair in Z85 for the whole chain, or NULL.
+int cf_relay(
+    const char *upper, const char *public_key, const char *secret_key, void (*ready)(const char *bound));
 
 // A TCP proxy on 127.0.0.1 that delays every byte in both directions. Reads lines from standard input, each a delay in
 // microseconds from then on, and answers each with the same line on standard output; ends with its input.
