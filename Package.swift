@@ -35,6 +35,7 @@ let heap: Target.Dependency = .product(name: "HeapModule", package: "swift-colle
 let histogram: Target.Dependency = .product(name: "Histogram", package: "hdrhistogram-swift")
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
@@ -117,7 +118,9 @@ let package = Package(
         target("Economics", "Shared/Economics"),
         target("Llama", "Shared/Llama", ["CLlama"], llama: true),
         target("Settings", "Shared/Settings", [configuration, logging]),
-        target("AdminDoor", "Shared/AdminDoor", ["Telemetry", hummingbird, nioCore, logging, lifecycle]),
+        target(
+            "AdminDoor", "Shared/AdminDoor",
+            ["Telemetry", hummingbird, hummingbirdCore, nioCore, logging, lifecycle]),
 
         target(
             "IngestService", "Services/Ingest/Service",

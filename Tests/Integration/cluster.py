@@ -44,11 +44,15 @@ class Process:
         self.log_path = cluster.folder / f"{name}.log"
         self.arguments = [str(folder / program), "--name", name, "--ports-file", str(self.ports_file), *arguments]
         self.child = None
+        self.descriptors = cluster.descriptors.get(program)
 
     def start(self):
         self.ports_file.unlink(missing_ok=True)
         with open(self.log_path, "ab") as log:
-            self.child = subprocess.Popen(self.arguments, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            # What the shell limits is the hard limit, too: the program cannot raise it.
+            limited = ["sh", "-c", f'ulimit -n {self.descriptors}; exec "$@"', "sh"] if self.descriptors else []
+            self.child = subprocess.Popen(
+                [*limited, *self.arguments], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         return self
 
     @property
@@ -83,7 +87,9 @@ class Cluster:
 
     def __init__(self, folder, engine="simulated", tokenizers=1, workers=1, ingests=1, slots=64, time_scale=0.0,
                  admission=1024, ingest_options=(), tokenizer_options=(), worker_options=(), accounting_options=(),
-                 programs=BIN):
+                 programs=BIN,
+                 descriptors=None):
+        self.descriptors = descriptors or {}
         self.folder = pathlib.Path(folder)
         self.engine, self.slots, self.time_scale, self.admission = engine, slots, time_scale, admission
         self.ingest_options, self.worker_options = list(ingest_options), list(worker_options)

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import socket
 import subprocess
 import threading
 
@@ -160,3 +161,38 @@ def test_a_station_below_that_cannot_record_gets_no_work(start, small_disk, stat
     for process, key in [(cluster.processes[f"{station}-0"], "admin"), (cluster.processes["ingest-0"], "http")]:
         lost = [value for metric, value in cluster.metrics(process, key).items() if metric.endswith("events_lost_total")]
         assert lost == [0]
+
+
+def test_descriptors_used_up_lose_no_event(start):
+    """Idle connections of strangers take what descriptors there are; what is served meanwhile is recorded."""
+    cluster = start(workers=1, descriptors={"ingest": 400})
+    body = json.dumps({"model": model(cluster), "prompt": [1, 2, 3], "max_tokens": 4})
+    host, port = cluster.http.removeprefix("http://").split(":")
+    kept = http.client.HTTPConnection(host, int(port), timeout=30)
+
+    def ask(label):
+        kept.request("POST", "/v1/completions", body, {"Content-Type": "application/json", "X-Request-ID": label})
+        answer = kept.getresponse()
+        answer.read()
+        return answer.status
+
+    assert ask(new_id()) == 200
+    door = cluster.door.removeprefix("tcp://").split(":")
+    idle = []
+    for at in [(host, int(port)), (door[0], int(door[1]))]:
+        for _ in range(400):
+            try:
+                idle.append(socket.create_connection(at, timeout=0.2))
+            except OSError:
+                break
+    assert len(idle) > 100
+    labels = [new_id() for _ in range(200)]
+    statuses = [ask(label) for label in labels]
+    assert set(statuses) == {200}
+    for connection in idle:
+        connection.close()
+    await_state("it is well", lambda: get(cluster.http + "/healthz")[0] == 200)
+    for label in labels:
+        assert cluster.await_settled(label)["billed_tokens"] == 4
+    assert cluster.metrics(cluster.processes["ingest-0"], "http")["tokenfactory_ingest_ledger_events_lost_total"] == 0
+    cluster.audit()

@@ -109,10 +109,13 @@ enum Main {
         defer { withExtendedLifetime(authenticator) {} }
         let presence = LedgerPresence(timeToLive: settings.reservationTime)
         let writer = LedgerWriter(store, presence: presence)
+        var configuration = AccountingConfiguration(
+            name: settings.station.name, ledgerLink: settings.ledgerLink, line: settings.station.line,
+            linkGuard: linkGuard)
+        let descriptors = DescriptorBudget.raised()
+        configuration.connections = descriptors.connections(percent: 50, atMost: configuration.connections)
         let loop = try AccountingLoop(
-            AccountingConfiguration(
-                name: settings.station.name, ledgerLink: settings.ledgerLink, line: settings.station.line,
-                linkGuard: linkGuard),
+            configuration,
             station: station, writer: writer, log: logger)
         let ports = PortsFile(path: settings.station.portsFile, names: ["ledger-link", "http"])
         let metrics = MetricsRegistry()
@@ -122,7 +125,8 @@ enum Main {
         return await runStation(
             [
                 AdminDoor(
-                    address: settings.http, metrics: metrics, logger: logger,
+                    address: settings.http, connections: descriptors.connections(percent: 40, atMost: 1024),
+                    metrics: metrics, logger: logger,
                     health: {
                         do {
                             _ = try store.reader.head()

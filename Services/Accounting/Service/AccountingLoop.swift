@@ -13,6 +13,8 @@ public struct AccountingConfiguration: Sendable {
     public var line: LineSettings
     /// Who may dial the ledger link, where it is reached over TCP; nil for a plain link.
     public var linkGuard: LinkGuard?
+    /// Producers' connections at once.
+    public var connections = ConnectionLimits().connections
     /// Events that may wait for the disk; beyond them producers wait for their acknowledgements, with spools that grow.
     public var waitingEvents: Int
 
@@ -101,7 +103,8 @@ public actor AccountingLoop {
         waitingEvents = configuration.waitingEvents
         reactor = station.reactor
         link = try UpperLink(
-            station.context, bind: configuration.ledgerLink, guardedBy: configuration.linkGuard,
+            station.context, bind: configuration.ledgerLink,
+            options: SocketOptions(connections: configuration.connections), guardedBy: configuration.linkGuard,
             dispatcher: Dispatcher(
                 role: .accounting, epoch: station.epoch, name: configuration.name, settings: configuration.line,
                 acceptedRoles: [.ingest, .tokenizer, .inferenceWorker], leases: false))

@@ -137,7 +137,8 @@ enum Main {
             [
                 SpoolReplayService(replay, log: logger),
                 AdminDoor(
-                    address: settings.admin, metrics: metrics, logger: logger,
+                    address: settings.admin,
+                    connections: DescriptorBudget.raised().connections(percent: 90, atMost: 1024), metrics: metrics, logger: logger,
                     health: {
                         if let failure = await loop.recordingFailure { return .failing(failure) }
                         return await loop.isReady ? .ok : .failing("no tokenizer has a session")

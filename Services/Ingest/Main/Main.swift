@@ -96,6 +96,8 @@ enum Main {
         door.bodyLimit = settings.bodyLimit
         door.corsOrigins = settings.corsOrigins
         door.strictFields = settings.strictFields
+        let descriptors = DescriptorBudget.raised()
+        door.maximumConnections = descriptors.connections(percent: 60, atMost: door.maximumConnections)
         // Ids need to be unique, not secret: no system call for each.
         let generator = Mutex(EpochGenerator())
         door.makeID = { generator.withLock { .new(milliseconds: WallClock.now() / 1_000_000, using: &$0) } }

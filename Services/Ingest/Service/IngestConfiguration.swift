@@ -15,6 +15,8 @@ public struct IngestConfiguration: Sendable {
     /// How long a request may wait for a tokenizer before it fails as unavailable.
     public var waitingNanoseconds: UInt64
     public var line: LineSettings
+    /// Tokenizers' connections at once.
+    public var tokenizerConnections = ConnectionLimits().connections
     /// Who may dial either, where they are reached over TCP; nil for plain links.
     public var doorGuard: LinkGuard?
     public var lineGuard: LinkGuard?

@@ -81,7 +81,8 @@ public actor IngestLoop: DiallingStation {
         line.waitingLimit = configuration.admission
         line.stepAgeLimit = nil
         tokenizers = try UpperLink(
-            station.context, bind: configuration.tokenizerLink, guardedBy: configuration.lineGuard,
+            station.context, bind: configuration.tokenizerLink,
+            options: SocketOptions(connections: configuration.tokenizerConnections), guardedBy: configuration.lineGuard,
             dispatcher: Dispatcher(
                 role: .ingest, epoch: station.epoch, name: configuration.name, settings: line,
                 acceptedRoles: [.tokenizer], leases: true))

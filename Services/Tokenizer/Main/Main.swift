@@ -83,12 +83,16 @@ enum Main {
             spool: try Spool(directory: spools, instance: settings.station.name, epoch: station.epoch),
             station: station, accounting: settings.accounting, role: .tokenizer, name: settings.station.name,
             settings: settings.station.line, credentials: protection.credentials(above: "accounting"))
+        var configuration = TokenizerConfiguration(
+            name: settings.station.name, modelName: settings.modelName, ingests: settings.ingests,
+            workerLink: settings.workerLink, lookahead: settings.lookahead, encodeThreads: settings.threads,
+            line: settings.station.line, workerGuard: workerGuard,
+            credentials: protection.credentials(above: "ingest"))
+        let descriptors = DescriptorBudget.raised()
+        configuration.workerConnections = descriptors.connections(
+            percent: 90, atMost: configuration.workerConnections)
         let loop = try TokenizerLoop(
-            TokenizerConfiguration(
-                name: settings.station.name, modelName: settings.modelName, ingests: settings.ingests,
-                workerLink: settings.workerLink, lookahead: settings.lookahead, encodeThreads: settings.threads,
-                line: settings.station.line, workerGuard: workerGuard,
-                credentials: protection.credentials(above: "ingest")),
+            configuration,
             station: station, encoder: try PromptEncoder(model: model), table: try TokenTable(model.vocabulary),
             ledger: ledger, log: logger, wallSeconds: { Int64(WallClock.now() / 1_000_000_000) })
         let ports = PortsFile(path: settings.station.portsFile, names: ["worker-link", "admin"])
@@ -103,7 +107,8 @@ enum Main {
             [
                 SpoolReplayService(replay, log: logger),
                 AdminDoor(
-                    address: settings.admin, metrics: metrics, logger: logger,
+                    address: settings.admin, connections: descriptors.connections(percent: 10, atMost: 1024),
+                    metrics: metrics, logger: logger,
                     health: {
                         if let failure = await loop.recordingFailure { return .failing(failure) }
                         return await loop.isReady ? .ok : .failing("no ingest, or no worker, has a session")

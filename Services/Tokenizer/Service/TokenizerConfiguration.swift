@@ -15,6 +15,8 @@ public struct TokenizerConfiguration: Sendable {
     public var line: LineSettings
     /// Who may dial the worker link, where it is reached over TCP; nil for a plain link.
     public var workerGuard: LinkGuard?
+    /// Workers' connections at once.
+    public var workerConnections = ConnectionLimits().connections
     /// What ingests are shown; nil for plain links.
     public var credentials: LinkCredentials?
 

@@ -73,7 +73,8 @@ public actor TokenizerLoop: DiallingStation {
         var line = configuration.line
         line.waitingLimit = .max
         workers = try UpperLink(
-            station.context, bind: configuration.workerLink, guardedBy: configuration.workerGuard,
+            station.context, bind: configuration.workerLink,
+            options: SocketOptions(connections: configuration.workerConnections), guardedBy: configuration.workerGuard,
             dispatcher: Dispatcher(
                 role: .tokenizer, epoch: station.epoch, name: configuration.name, settings: line,
                 acceptedRoles: [.inferenceWorker], leases: true))

@@ -39,6 +39,9 @@ public struct SocketOptions: Sendable {
     public var securityDomain = "tokenfactory"
 
     public init() {}
+
+    /// - Parameter connections: What a router takes at once.
+    public init(connections: Int) { limits.connections = connections }
 }
 
 /// What became of a frame.
