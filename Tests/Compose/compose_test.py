@@ -123,10 +123,19 @@ def worker_name(container):
     return f"inference-worker-{container[:12]}"
 
 
+def report(grouping):
+    body = get(containers("accounting")[0], 8081, f"/v1/report?by={grouping}")
+    return json.loads(body[body.index("{"):body.rindex("}") + 1])
+
+
 def tokens_by_worker():
     """Tokens that the ledger has from each worker."""
-    body = get(containers("accounting")[0], 8081, "/v1/report?by=worker")
-    return {row["name"]: row["produced_tokens"] for row in json.loads(body[body.index("{"):body.rindex("}") + 1])["rows"]}
+    return {row["name"]: row["produced_tokens"] for row in report("worker")["rows"]}
+
+
+def totals():
+    """Of all requests: how many there are, how they ended, what was billed."""
+    return report("tenant")["total"]
 
 
 def load(*words):
@@ -226,6 +235,9 @@ def test():
         for service in ("ingest", "tokenizer", "inference-worker"):
             assert docker("exec", containers(service)[0], "ls", "/var/lib/tokenfactory/ledger",
                           check=False).stdout.strip() == "", f"{service} sees the ledger"
+        spools = {service: mount["Name"] for service in STATIONS for mount in inspect(containers(service)[0])["Mounts"]
+                  if mount["Destination"] == "/var/lib/tokenfactory/spool"}
+        assert len(set(spools.values())) == len(STATIONS), f"spools are shared: {spools}"
 
     @step("run loadgen: every answer is complete and in the ledger")
     def _():
@@ -268,6 +280,29 @@ def test():
         assert status == "0", f"the drained worker's exit status is {status}"
         finish(running)
         assert containers("inference-worker") == [first]
+
+    @step("docker kill of the ingest in mid-stream: its next life settles what clients had got")
+    def _():
+        ingest = containers("ingest")[0]
+        running = load("--streams", "16", "--duration", "60", "--max-tokens", "4000", "--ignore-eos")
+        try:
+            await_state("streams have tokens", lambda: value(
+                containers("inference-worker")[0], 9102, "tokenfactory_worker_requests_held") >= 16)
+            before = totals()
+            docker("kill", ingest)
+        finally:
+            running.kill()
+            running.wait()
+        compose("up", "-d", "--no-build")
+        await_healthy()
+
+        def ended():
+            now = totals()
+            return now["settled"] + now["void"] == now["requests"] and now
+
+        now = await_state("what was open is settled", ended)
+        assert now["settled"] - before["settled"] >= 16 and not now["expired"], (before, now)
+        assert now["billed_tokens"] > before["billed_tokens"], (before, now)
 
     @step("the model itself answers")
     def _():
