@@ -9,13 +9,16 @@ struct LineLogHandler: LogHandler {
     let label: String
     let format: LogFormat
     let write: Writer
+    /// Shared by all loggers of a program.
+    let rate: LogRate
     /// Seconds since 1970.
     var now: @Sendable () -> Double = { Date().timeIntervalSince1970 }
     var metadata: Logger.Metadata = [:]
     var metadataProvider: Logger.MetadataProvider?
     var logLevel: Logger.Level = .info
 
-    init(label: String, format: LogFormat, write: @escaping Writer) {
+    init(label: String, format: LogFormat, rate: LogRate = LogRate(), write: @escaping Writer) {
+        self.rate = rate
         self.label = label
         self.format = format
         self.write = write
@@ -32,12 +35,15 @@ struct LineLogHandler: LogHandler {
     }
 
     func log(event: LogEvent) {
+        let seconds = now()
+        guard let held = rate.pass(event.message.description, second: Int64(seconds)) else { return }
         var fields = metadata
         if let provided = metadataProvider?.get() { fields.merge(provided) { _, new in new } }
         if let own = event.metadata { fields.merge(own) { _, new in new } }
         if let error = event.error { fields["error"] = "\(error)" }
+        if held > 0 { fields["held_back"] = "\(held)" }
         let sorted = fields.sorted { $0.key < $1.key }
-        let time = Self.timestamp(now())
+        let time = Self.timestamp(seconds)
         var line = ""
         switch format {
         case .text:

@@ -19,13 +19,4 @@ import Testing
         backoff.succeeded()
         #expect(backoff.allows(now))
     }
-
-    @Test func oneLineASecondGoesThrough() {
-        var limit = LogLimit()
-        #expect(limit.pass(5) == 0)
-        #expect(limit.pass(6) == nil)
-        #expect(limit.pass(7) == nil)
-        #expect(limit.pass(1_000_000_005) == 2)
-        #expect(limit.pass(1_000_000_006) == nil)
-    }
 }

@@ -50,6 +50,33 @@ import Testing
         #expect(object?["message"] as? String == "say \"hi\"\n\u{1}")
     }
 
+    /// Whoever makes a station say one thing again and again fills no disk, and hides nothing else.
+    @Test func oneMessageHasABoundInEachSecond() {
+        let rate = LogRate(limit: 3)
+        var passed: [UInt64] = []
+        for _ in 0..<1000 { if let held = rate.pass("refused", second: 7) { passed.append(held) } }
+        #expect(passed == [0, 0, 0])
+        #expect(rate.pass("another", second: 7) == 0)
+        #expect(rate.pass("refused", second: 8) == 997)
+        #expect(rate.pass("refused", second: 8) == 0)
+        for number in 0..<5000 { _ = rate.pass("\(number)", second: 9) }
+        #expect(rate.pass("refused", second: 9) == 0)
+    }
+
+    @Test func whatWasHeldBackIsCounted() {
+        let second = Mutex(1_700_000_000.0)
+        let lines = Lines()
+        let logger = Logger(label: "ingest") { label in
+            var handler = LineLogHandler(label: label, format: .text, rate: LogRate(limit: 1)) { lines.add($0) }
+            handler.now = { second.withLock { $0 } }
+            return handler
+        }
+        for _ in 0..<5 { logger.info("refused") }
+        second.withLock { $0 += 1 }
+        logger.info("refused")
+        #expect(lines.all.count == 2 && lines.all[1].contains("held_back=4"))
+    }
+
     @Test(arguments: [
         (0.0, "1970-01-01T00:00:00.000Z"), (951_782_400.5, "2000-02-29T00:00:00.500Z"),
         (-1.0, "1969-12-31T23:59:59.000Z"), (4_102_444_799.999, "2099-12-31T23:59:59.999Z"),

@@ -93,7 +93,6 @@ public actor AccountingLoop {
     private var producers: [SessionRef: Producer] = [:]
     private var frame = FrameBuffer(capacity: 64)
     private var stopped: [CheckedContinuation<Void, Never>] = []
-    private var complaints = LogLimit()
 
     public init(
         _ configuration: AccountingConfiguration, station: StationParts, writer: LedgerWriter, log: Logger
@@ -175,14 +174,9 @@ public actor AccountingLoop {
     /// Ends the session of a producer that states what is not its to state.
     private func refuse(_ session: SessionRef, _ reason: String) {
         counters.refused += 1
-        if let held = complaints.pass(MonotonicClock.now()) {
-            log.warning(
-                "accounting: refused what a producer states",
-                metadata: [
-                    "producer": "\(link.dispatcher.info(of: session.peer)?.name ?? "")", "reason": "\(reason)",
-                    "unsaid": "\(held)",
-                ])
-        }
+        log.warning(
+            "accounting: refused what a producer states",
+            metadata: ["producer": "\(link.dispatcher.info(of: session.peer)?.name ?? "")", "reason": "\(reason)"])
         guard producers[session] != nil else { return }
         link.dispatcher.violated(by: session.peer)
     }

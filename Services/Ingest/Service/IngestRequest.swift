@@ -151,27 +151,28 @@ final class IngestRequest: RowSource {
     func takeRow(into batch: inout TextBatch, sentAt: UInt64) -> RowOutcome {
         guard case .door(_, let handle) = client else { return .taken }
         let count = min(generated.count - sentTokens, Self.rowTokens)
-        let text = Self.wholeCharacters(of: pendingText, atMost: Self.rowBytes)
-        let isAll = count == generated.count - sentTokens && text.count == pendingText.count
+        // A number, not the bytes: a slice that lives on would make the text's memory be made anew for each row.
+        let bytes = Self.wholeCharacters(of: pendingText, atMost: Self.rowBytes)
+        let isAll = count == generated.count - sentTokens && bytes == pendingText.count
         // The message of a failure stands alone.
-        let isAlone = count == 0 && text.isEmpty
+        let isAlone = count == 0 && bytes == 0
         let last = isAll && (isAlone || end?.finish != .failed) ? end : nil
         let message = last?.finish == .failed ? Array((last?.message ?? "").utf8) : []
         let isEdge = last != nil || sentTokens == 0
         batch.rows.append(
             TextRow(
                 handle: handle, tokenCount: UInt16(count), finish: last?.finish ?? .none, status: last?.status ?? .ok,
-                position: UInt32(clamping: sentTokens), textLength: UInt32(text.count + message.count),
+                position: UInt32(clamping: sentTokens), textLength: UInt32(bytes + message.count),
                 promptTokens: isEdge ? promptTokens : 0, cachedTokens: isEdge ? cachedTokens : 0))
         batch.tokens += generated[sentTokens..<sentTokens + count]
-        batch.text += text
+        batch.text += pendingText[..<bytes]
         batch.text += message
         sentTokens += count
         deliveredTokens += UInt32(clamping: count)
         if isAll {
             pendingText.removeAll(keepingCapacity: true)
         } else {
-            pendingText.removeFirst(text.count)
+            pendingText.removeFirst(bytes)
         }
         if count > 0, stamps.firstSent == 0 { stamps.firstSent = sentAt }
         guard let last else { return isAll && end == nil ? .taken : .more }
@@ -188,11 +189,12 @@ final class IngestRequest: RowSource {
         return .ended
     }
 
-    private static func wholeCharacters(of text: [UInt8], atMost limit: Int) -> ArraySlice<UInt8> {
-        guard text.count > limit else { return text[...] }
+    /// Bytes of so many whole characters.
+    private static func wholeCharacters(of text: borrowing [UInt8], atMost limit: Int) -> Int {
+        guard text.count > limit else { return text.count }
         var end = limit
         for _ in 0..<3 where text[end] & 0xc0 == 0x80 { end -= 1 }
-        return text[..<end]
+        return end
     }
 }
 
