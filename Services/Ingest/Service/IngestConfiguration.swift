@@ -15,6 +15,8 @@ public struct IngestConfiguration: Sendable {
     /// How long a request may wait for a tokenizer before it fails as unavailable.
     public var waitingNanoseconds: UInt64
     public var line: LineSettings
+    /// The client door's socket: how long its frames and how many its connections may be.
+    public var doorSocket = SocketOptions()
     /// Who may dial either, where they are reached over TCP; nil for plain links.
     public var doorGuard: LinkGuard?
     public var lineGuard: LinkGuard?
