@@ -39,13 +39,13 @@ def strings(texts):
 
 
 class Client:
-    def __init__(self, address, timeout, key="", server_key=""):
+    def __init__(self, address, timeout, key="", server_key="", own_keys=None):
         self.socket = zmq.Context.instance().socket(zmq.DEALER)
         self.socket.setsockopt(zmq.ROUTING_ID, b"\x01" + os.urandom(7))
         self.socket.setsockopt(zmq.LINGER, 1000)
-        if server_key:  # CURVE: the door's public key, and any key of our own.
+        if server_key:  # CURVE: the door's public key, and any pair of our own, or the one that the door lists.
             self.socket.curve_serverkey = server_key.encode()
-            self.socket.curve_publickey, self.socket.curve_secretkey = zmq.curve_keypair()
+            self.socket.curve_publickey, self.socket.curve_secretkey = own_keys or zmq.curve_keypair()
         self.socket.connect(address)
         self.session, self.sequence, self.silence, self.unwanted = 0, 0, timeout, None
         self.window, self.unread = 0, 0

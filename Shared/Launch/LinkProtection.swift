@@ -47,8 +47,11 @@ public struct LinkProtection: Sendable {
     ///   - domain: The link's name, unique within the process.
     ///   - roles: Names of the roles whose keys are admitted.
     ///   - anybody: What others with a key of their own are; nil refuses them.
-    public func guardian(of domain: String, roles: [String], anybody: String? = nil) -> LinkGuard? {
-        keys.map { LinkGuard(domain: domain, roles: roles, anybody: anybody, keys: $0) }
+    ///   - listing: Those alone of the others are admitted whom this lists; nil admits all.
+    public func guardian(
+        of domain: String, roles: [String], anybody: String? = nil, listing: (any ClientListing)? = nil
+    ) -> LinkGuard? {
+        keys.map { LinkGuard(domain: domain, roles: roles, anybody: anybody, listing: listing, keys: $0) }
     }
 
     /// What is shown to the stations of a role.

@@ -1,5 +1,6 @@
 public import Line
 public import Telemetry
+public import Transport
 
 /// Copies what loops count into metrics, so that counting itself costs an addition.
 ///
@@ -37,6 +38,17 @@ public final class MetricMirror {
     public func gauge(_ name: String, _ value: Double, help: String) {
         if gauges[name] == nil { gauges[name] = registry.gauge("\(prefix)_\(name)", help: help) }
         gauges[name]?.set(value)
+    }
+
+    /// States the connections that a listening link did not let stand.
+    public func refusals(_ link: String, _ refusals: ConnectionRefusals) {
+        let help = "Connections that were ended or not taken, by reason."
+        count("\(link)_connections_malformed", refusals.malformed, help: help)
+        count("\(link)_connections_unaccepted", refusals.unaccepted, help: help)
+        count("\(link)_connections_crowded", refusals.crowded, help: help)
+        count("\(link)_connections_slow", refusals.slowHandshakes, help: help)
+        count("\(link)_connections_unfinished", refusals.unfinished, help: help)
+        count("\(link)_connections_unread", refusals.unread, help: help)
     }
 
     /// States a link's counters under `link`.

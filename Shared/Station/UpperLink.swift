@@ -11,6 +11,8 @@ public final class UpperLink {
     public struct Counters: Sendable {
         /// Frames that did not decode, messages that are no frame, and connections that were refused.
         public var badFrames: UInt64 = 0
+        /// Of these, the connections, by reason.
+        public var refusals = ConnectionRefusals()
         /// Frames that could not be sent.
         public var unsent: UInt64 = 0
         /// Of these, those that met a full queue.
@@ -18,8 +20,9 @@ public final class UpperLink {
     }
 
     public var dispatcher: Dispatcher
-    /// Asked before a hello goes to the dispatcher: nil admits the peer, a status refuses it.
-    public var admits: (_ hello: Hello) -> Status? = { _ in nil }
+    /// Asked before a hello goes to the dispatcher: nil admits the peer, a status refuses it. The key is the CURVE public
+    /// key of the connection, in Z85; nil on a link without.
+    public var admits: (_ hello: Hello, _ publicKey: String?) -> Status? = { _, _ in nil }
     /// Where it is bound, with the actual port.
     public let endpoint: Endpoint
     private var counted = Counters()
@@ -43,6 +46,7 @@ public final class UpperLink {
         if let linkGuard, case .tcp = endpoint {
             options.securityDomain = linkGuard.domain
             options.gate = linkGuard.gate
+            options.boundStrangersOfLibrary()
             security = linkGuard.security
             self.linkGuard = linkGuard
         } else {
@@ -56,6 +60,7 @@ public final class UpperLink {
     public var counters: Counters {
         var counters = counted
         counters.badFrames += socket.counters.refused
+        counters.refusals = socket.counters.refusals
         return counters
     }
 
@@ -86,7 +91,7 @@ public final class UpperLink {
                     let frame = try ControlFrame.decode(routed.message.bytes, header: header)
                 {
                     if case .hello(let hello) = frame,
-                        let refusal = identify(hello, routed.peer.raw, routed.message.userID) ?? admits(hello)
+                        let refusal = refusal(of: hello, routed.peer.raw, routed.message.userID)
                     {
                         dispatcher.refuse(routed.peer.raw, refusal)
                         forget(routed.peer.raw)
@@ -102,6 +107,10 @@ public final class UpperLink {
                 dispatcher.violated(by: routed.peer.raw)
             }
         }
+    }
+
+    private func refusal(of hello: Hello, _ peer: UInt64, _ user: String?) -> Status? {
+        identify(hello, peer, user) ?? admits(hello, user.flatMap { LinkGuard.publicKey(ofUser: $0) })
     }
 
     /// Holds a hello against the key that its connection brought: the role that it claims must be the key's, and the key

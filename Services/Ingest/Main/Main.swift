@@ -28,6 +28,9 @@ struct IngestSettings {
     var bodyLimit: Int
     var corsOrigins: [String]
     var strictFields: Bool
+    var clientFrame: Int
+    var clientConnections: Int
+    var listedClients: Bool
 
     init(_ reader: inout SettingsReader) {
         station = StationSettings(&reader, program: "ingest")
@@ -65,6 +68,19 @@ struct IngestSettings {
         strictFields = reader.bool(
             "strict-fields", default: false,
             help: "Refuses requests with unknown fields, which are ignored and named otherwise.")
+        clientFrame = reader.bytes(
+            "client-frame", default: 1 << 20, in: (64 << 10)...(16 << 20),
+            help: "Longest frame of the ZeroMQ door with link keys. Together with it grows what clients without an API "
+                + "key may cost; the HTTP door and the door within the host take long prompts without.")
+        clientConnections = reader.int(
+            "client-connections", default: 4096, in: 1...1_000_000,
+            help: "Connections that the ZeroMQ door takes at once.")
+        listedClients = reader.bool(
+            "listed-clients", default: false,
+            help: "The ZeroMQ door with link keys admits the CURVE keys alone that --keys lists (client-key=).")
+        if listedClients, path == nil || station.links.keys == nil {
+            reader.refuse("listed-clients", because: "it needs --keys, --link-key and --link-keys")
+        }
         guard let path else { return }
         do {
             keys = try KeyRing(contentsOf: path)
@@ -72,6 +88,30 @@ struct IngestSettings {
             reader.refuse("keys", because: "\(error)")
         }
     }
+}
+
+extension IngestSettings {
+    /// The ZeroMQ door's socket.
+    var doorSocket: SocketOptions {
+        var options = SocketOptions()
+        options.limits.connections = clientConnections
+        // libzmq cuts off no client by bytes: fewer frames may wait than on the line, and with link keys they are short.
+        if station.links.keys != nil, case .tcp = clientDoor {
+            options.maximumMessageBytes = Int64(clientFrame)
+            options.receiveHighWater = 64
+            options.sendHighWater = 4096
+        }
+        return options
+    }
+}
+
+/// The CURVE keys of the clients whose API keys name one.
+private struct ListedClients: ClientListing {
+    let keys: KeyRing
+
+    func lists(_ key: String) -> Bool { keys.curveKeys.contains(key) }
+
+    var generation: UInt64 { keys.generation }
 }
 
 @main
@@ -111,7 +151,9 @@ enum Main {
         let protection = settings.station.links
         let linkWatch = Task { await protection.watch(logger: logger) }
         defer { linkWatch.cancel() }
-        let doorGuard = protection.guardian(of: "client-door", roles: [], anybody: "client")
+        let doorGuard = protection.guardian(
+            of: "client-door", roles: [], anybody: "client",
+            listing: settings.listedClients ? settings.keys.map(ListedClients.init) : nil)
         let lineGuard = protection.guardian(of: "tokenizer-link", roles: ["tokenizer"])
         let authenticator =
             protection.keys == nil
@@ -124,12 +166,13 @@ enum Main {
             settings: settings.station.line, credentials: protection.credentials(above: "accounting"))
         let keys = settings.keys
         let openTenant = door.openTenant
+        var configuration = IngestConfiguration(
+            name: settings.station.name, clientDoor: settings.clientDoor, tokenizerLink: settings.tokenizerLink,
+            admission: settings.admission, heldBytes: settings.heldBytes, waitingNanoseconds: settings.waiting,
+            line: settings.station.line, doorGuard: doorGuard, lineGuard: lineGuard)
+        configuration.doorSocket = settings.doorSocket
         let loop = try IngestLoop(
-            IngestConfiguration(
-                name: settings.station.name, clientDoor: settings.clientDoor, tokenizerLink: settings.tokenizerLink,
-                admission: settings.admission, heldBytes: settings.heldBytes, waitingNanoseconds: settings.waiting,
-                line: settings.station.line, doorGuard: doorGuard, lineGuard: lineGuard),
-            station: station, ledger: ledger,
+            configuration, station: station, ledger: ledger,
             access: ClientAccess(keys: keys, openTenant: openTenant), log: logger)
         let ports = PortsFile(
             path: settings.station.portsFile, names: ["client-door", "tokenizer-link", "http"])

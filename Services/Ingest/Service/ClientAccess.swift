@@ -33,6 +33,16 @@ public struct ClientAccess: Sendable {
         }
     }
 
+    /// The same at the ZeroMQ door, where an API key may be good with its client's CURVE key alone.
+    ///
+    /// - Parameter publicKey: The connection's, in Z85; nil where it has none, as on links within the host.
+    func client(of key: String, publicKey: String?) -> Result<Client, Refused> {
+        let client = client(of: key)
+        guard case .success(let found) = client, let publicKey, let wanted = found.grant?.curveKey, publicKey != wanted
+        else { return client }
+        return .failure(Refused(status: .unauthenticated, message: "this API key comes with another client key"))
+    }
+
     struct Refused: Error {
         var status: Status
         var message: String

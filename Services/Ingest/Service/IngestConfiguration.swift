@@ -17,6 +17,9 @@ public struct IngestConfiguration: Sendable {
     public var line: LineSettings
     /// Tokenizers' connections at once.
     public var tokenizerConnections = ConnectionLimits().connections
+
+    /// The client door's socket: how long its frames and how many its connections may be.
+    public var doorSocket = SocketOptions()
     /// Who may dial either, where they are reached over TCP; nil for plain links.
     public var doorGuard: LinkGuard?
     public var lineGuard: LinkGuard?

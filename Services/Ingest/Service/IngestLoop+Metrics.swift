@@ -34,9 +34,11 @@ extension IngestLoop {
         mirror.count("tokens_undelivered", counters.undelivered, help: "Tokens for clients who had left.")
         mirror.count("misplaced_rows", counters.misplacedRows, help: "Rows whose position was not the next.")
         mirror.count("ledger_events_lost", ledger.counters.lost, help: "Events that the spool did not take.")
+        mirror.refusals("client_door", clients.counters.refusals)
         mirror.line(
             "client_door", clients.dispatcher.counters, badFrames: clients.counters.badFrames,
             unsent: clients.counters.unsent)
+        mirror.refusals("tokenizer_link", tokenizers.counters.refusals)
         mirror.line(
             "tokenizer_link", tokenizers.dispatcher.counters, badFrames: tokenizers.counters.badFrames,
             unsent: tokenizers.counters.unsent)

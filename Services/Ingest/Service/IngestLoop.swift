@@ -73,7 +73,8 @@ public actor IngestLoop: DiallingStation {
         reactor = station.reactor
         epoch = station.epoch
         clients = try UpperLink(
-            station.context, bind: configuration.clientDoor, guardedBy: configuration.doorGuard,
+            station.context, bind: configuration.clientDoor, options: configuration.doorSocket,
+            guardedBy: configuration.doorGuard,
             dispatcher: Dispatcher(
                 role: .ingest, epoch: station.epoch, name: configuration.name, settings: configuration.line,
                 acceptedRoles: [.client], leases: false))
@@ -87,9 +88,11 @@ public actor IngestLoop: DiallingStation {
                 role: .ingest, epoch: station.epoch, name: configuration.name, settings: line,
                 acceptedRoles: [.tokenizer], leases: true))
         clients.dispatcher.outputWindow = UInt32(ClientWindow.bytes)
-        clients.admits = { hello in
-            if case .failure(let refused) = access.client(of: hello.key) { return refused.status }
-            return nil
+        clients.admits = { hello, publicKey in
+            switch access.client(of: hello.key, publicKey: publicKey) {
+            case .success: nil
+            case .failure(let refused): refused.status
+            }
         }
         clientDoor = clients.endpoint
         tokenizerLink = tokenizers.endpoint

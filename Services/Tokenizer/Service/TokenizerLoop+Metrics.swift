@@ -31,6 +31,7 @@ extension TokenizerLoop {
         mirror.line(
             "ingest_link", ingests.side.counters, badFrames: ingests.counters.badFrames,
             unsent: ingests.counters.unsent)
+        mirror.refusals("worker_link", workers.counters.refusals)
         mirror.line(
             "worker_link", workers.dispatcher.counters, badFrames: workers.counters.badFrames,
             unsent: workers.counters.unsent)

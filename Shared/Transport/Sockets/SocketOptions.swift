@@ -42,6 +42,16 @@ public struct SocketOptions: Sendable {
 
     /// - Parameter connections: What a router takes at once.
     public init(connections: Int) { limits.connections = connections }
+
+    /// libzmq holds each frame that has begun, up to its full length and without an end to the time: so there may be few
+    /// strangers where frames may be long.
+    public mutating func boundStrangersOfLibrary() {
+        let longest = Int(clamping: max(1, maximumMessageBytes))
+        limits.strangers = min(limits.strangers, max(1, Self.strangerBytes / longest))
+    }
+
+    /// Bytes of frames that strangers may have begun on one listening socket of libzmq's. A station has two at most.
+    private static let strangerBytes = 112 << 20
 }
 
 /// What became of a frame.
