@@ -42,6 +42,8 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioHTTPCompression: Target.Dependency = .product(name: "NIOHTTPCompression", package: "swift-nio-extras")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 
 func target(
@@ -89,6 +91,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-nio-extras.git", from: "1.35.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
         .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift.git", from: "0.2.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1"),
@@ -111,7 +114,7 @@ let package = Package(
         target("Station", "Shared/Station", ["Wire", "Transport", "Line", "Spool", "Telemetry", logging]),
         target(
             "Launch", "Shared/Launch",
-            ["Settings", "Spool", "Station", "Line", "Transport", "Wire", logging, lifecycle, unixSignals]),
+            ["AdminDoor", "Settings", "Spool", "Station", "Line", "Transport", "Wire", logging, lifecycle, unixSignals]),
         target("Keys", "Shared/Keys", [crypto, logging]),
         target("Spool", "Shared/Spool", ["CLinux", "Wire"]),
         target("Telemetry", "Shared/Telemetry", ["Wire"]),
@@ -120,7 +123,7 @@ let package = Package(
         target("Settings", "Shared/Settings", [configuration, logging]),
         target(
             "AdminDoor", "Shared/AdminDoor",
-            ["Telemetry", hummingbird, hummingbirdCore, nioCore, logging, lifecycle]),
+            ["Telemetry", hummingbird, hummingbirdCore, nioCore, nioSSL, logging, lifecycle]),
 
         target(
             "IngestService", "Services/Ingest/Service",
@@ -131,7 +134,8 @@ let package = Package(
         target(
             "OpenAIDoor", "Services/Ingest/OpenAIDoor",
             [
-                "AdminDoor", "Keys", "Telemetry", deque, nioCore, nioHTTP1, nioHTTPCompression, nioPosix, logging,
+                "AdminDoor", "Keys", "Telemetry", deque, nioCore, nioHTTP1, nioHTTPCompression, nioPosix, nioSSL,
+                nioTLS, logging,
                 lifecycle,
             ]),
         executable(
@@ -210,7 +214,7 @@ let package = Package(
         tests("IngestServiceTests", ["IngestService", "Wire"]),
         tests(
             "OpenAIDoorTests",
-            ["OpenAIDoor", "AdminDoor", "Keys", "Telemetry", nioCore, nioPosix, logging, lifecycle]),
+            ["OpenAIDoor", "AdminDoor", "Keys", "Telemetry", nioCore, nioPosix, nioSSL, logging, lifecycle]),
         tests("TokenizationTests", ["Tokenization", "Llama"], llama: true),
         tests("BatchingTests", ["Batching"]),
         tests("EnginesTests", ["Engines", "Batching", "Llama"], llama: true),

@@ -25,6 +25,7 @@ struct AccountingSettings {
     var reservationTime: UInt64
     var claimTime: UInt64
     var keys: KeyRing?
+    var certificate: DoorCertificate?
 
     init(_ reader: inout SettingsReader) {
         station = StationSettings(&reader, program: "accounting")
@@ -41,6 +42,7 @@ struct AccountingSettings {
         claimTime = reader.nanoseconds(
             "claim-ttl", default: .seconds(86_400), in: .seconds(1)...Duration.seconds(31_536_000),
             help: "How long an idempotency key stays its request's.")
+        certificate = DoorCertificate.read(&reader)
         if let path = reader.optionalPath(
             "keys", help: "File of API keys, as ingest's: who may read reports. Without it, whoever reaches the door.")
         {
@@ -122,10 +124,15 @@ enum Main {
         await loop.publish(to: metrics)
         let watch = settings.keys.map { keys in Task { await keys.watch(log: logger) } }
         defer { watch?.cancel() }
+        let certificateWatch = settings.certificate.map { certificate in
+            Task { await certificate.watch(log: logger, metrics: metrics) }
+        }
+        defer { certificateWatch?.cancel() }
         return await runStation(
             [
                 AdminDoor(
-                    address: settings.http, connections: descriptors.connections(percent: 40, atMost: 1024),
+                    address: settings.http, certificate: settings.certificate,
+                    connections: descriptors.connections(percent: 40, atMost: 1024),
                     metrics: metrics, logger: logger,
                     health: {
                         do {

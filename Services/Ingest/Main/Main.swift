@@ -22,6 +22,7 @@ struct IngestSettings {
     var http: DoorAddress
     var accounting: Endpoint
     var keys: KeyRing?
+    var certificate: DoorCertificate?
     var admission: Int
     var waiting: UInt64
     var heldBytes: Int
@@ -49,6 +50,7 @@ struct IngestSettings {
             help:
                 "File of API keys: lines of a key's SHA-256, its tenant and what it may do; read again when it changes. "
                 + "Without it, loopback only.")
+        certificate = DoorCertificate.read(&reader)
         admission = reader.int(
             "admission", default: 4096, in: 1...1_000_000,
             help: "Requests that may wait for a tokenizer; beyond it clients are told to retry later.")
@@ -133,6 +135,7 @@ enum Main {
         try settings.station.links.check("client-door", settings.clientDoor)
         try settings.station.links.check("tokenizer-link", settings.tokenizerLink)
         var door = DoorConfiguration(address: settings.http, keys: settings.keys)
+        door.certificate = settings.certificate
         door.bodyLimit = settings.bodyLimit
         door.corsOrigins = settings.corsOrigins
         door.strictFields = settings.strictFields
@@ -186,6 +189,10 @@ enum Main {
             directory: spools, accounting: settings.accounting, role: .ingest,
             name: settings.station.name, line: settings.station.line,
             credentials: protection.credentials(above: "accounting"))
+        let certificateWatch = settings.certificate.map { certificate in
+            Task { await certificate.watch(log: logger, metrics: metrics) }
+        }
+        defer { certificateWatch?.cancel() }
         return await runStation(
             [
                 SpoolReplayService(replay, log: logger),

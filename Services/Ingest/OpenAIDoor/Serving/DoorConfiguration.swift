@@ -7,6 +7,8 @@ public struct DoorConfiguration: Sendable {
     public var address: DoorAddress
     /// Nil: whoever can connect may use the door; see `checkExposure`.
     public var keys: KeyRing?
+    /// Makes the door TLS; nil for plain HTTP.
+    public var certificate: DoorCertificate?
     /// The tenant of all requests on a door without keys.
     public var openTenant = "default"
     /// Bytes of a request's body, at most.
@@ -24,7 +26,7 @@ public struct DoorConfiguration: Sendable {
     public var bodiesLimit = 512 << 20
     /// How long a connection may be without a request.
     public var idleTimeout: Duration = .seconds(75)
-    /// How long a request's head may take, from its first byte; and the body of one that is refused.
+    /// How long a request's head may take, from its first byte; a TLS handshake, from the connection's begin; and the body of one that is refused.
     public var headTimeout: Duration = .seconds(10)
     /// How long a request's body may take as a whole.
     public var bodyTimeout: Duration = .seconds(60)
@@ -68,9 +70,13 @@ public struct DoorConfiguration: Sendable {
         public var address: DoorAddress
 
         public var description: String {
-            "the HTTP door at \(address) has no file of API keys, so it may listen on loopback only"
+            "the HTTP door at \(address) has no file of API keys, so it may listen on loopback only; "
+                + "beyond it the keys need TLS as well, the door's own or a proxy's"
         }
     }
+
+    /// Whether keys and prompts cross a network that others may read.
+    public var isReadable: Bool { certificate == nil && !address.isLoopback }
 
     /// Refuses a door without keys that does not listen on loopback only. Call before serving.
     public func checkExposure() throws(Exposed) {

@@ -2,6 +2,7 @@ import AdminDoor
 import NIOCore
 import NIOHTTP1
 import NIOHTTPCompression
+import NIOTLS
 import Telemetry
 
 /// One connection of a client: reads its requests one after the other, and writes their answers.
@@ -52,6 +53,8 @@ final class DoorConnection: ChannelDuplexHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
+        // A handshake is held to the time of a head.
+        if server.configuration.certificate != nil { headSince = .now() }
         server.add(self)
     }
 
@@ -85,6 +88,7 @@ final class DoorConnection: ChannelDuplexHandler {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if case ChannelEvent.inputClosed? = event as? ChannelEvent { abort() }
+        if case TLSUserEvent.handshakeCompleted? = event as? TLSUserEvent, phase == .idle { enter(.idle) }
         context.fireUserInboundEventTriggered(event)
     }
 

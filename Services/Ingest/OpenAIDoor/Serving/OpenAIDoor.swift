@@ -4,6 +4,7 @@ import NIOCore
 import NIOHTTP1
 import NIOHTTPCompression
 import NIOPosix
+import NIOSSL
 public import ServiceLifecycle
 public import Telemetry
 
@@ -44,6 +45,11 @@ public struct OpenAIDoor: Service {
                 "HTTP door without API keys: it listens on loopback only",
                 metadata: ["address": "\(configuration.address)", "tenant": "\(configuration.openTenant)"])
         }
+        if configuration.isReadable {
+            logger.warning(
+                "HTTP door without TLS beyond loopback: give tls-certificate and tls-key, or have a proxy before it",
+                metadata: ["address": "\(configuration.address)"])
+        }
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         do {
             try await serve(on: group.next())
@@ -78,7 +84,9 @@ public struct OpenAIDoor: Service {
         }
         let bound = DoorAddress(
             host: configuration.address.host, port: listener.localAddress?.port ?? configuration.address.port)
-        logger.info("HTTP door listens", metadata: ["address": "\(bound)"])
+        logger.info(
+            "HTTP door listens",
+            metadata: ["address": "\(bound)", "tls": "\(configuration.certificate != nil)"])
         onBound(bound)
         try await withTaskCancellationHandler {
             try await withGracefulShutdownHandler {
@@ -114,6 +122,9 @@ public struct OpenAIDoor: Service {
                         leftOverBytesStrategy: .dropBytes, informationalResponseStrategy: .drop,
                         limitConfiguration: limits)
                     let connection = DoorConnection(server.value)
+                    if let certificate = configuration.certificate {
+                        try channel.pipeline.syncOperations.addHandler(certificate.makeHandler())
+                    }
                     try channel.pipeline.syncOperations.addHandlers(
                         ArrivalWatch(connection), ByteToMessageHandler(decoder),
                         NIOHTTPRequestDecompressor(limit: .size(configuration.bodyLimit)), connection)
