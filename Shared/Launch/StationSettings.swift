@@ -1,6 +1,6 @@
 public import Line
 public import Settings
-import Spool
+public import Spool
 public import Transport
 public import Wire
 
@@ -9,6 +9,7 @@ public struct StationSettings: Sendable {
     public var name: String
     public var log: LogSettings
     public var spoolDirectory: String
+    public var spool = SpoolSettings()
     public var portsFile: String?
     /// Seconds that a station has to finish what it holds once it is told to stop.
     public var drainSeconds: Double
@@ -23,6 +24,10 @@ public struct StationSettings: Sendable {
         spoolDirectory = reader.path(
             "spool-directory", default: ".run/spool",
             help: "Directory of ledger events on their way, in a folder for each role; durable.")
+        spool.segmentBytes = reader.bytes(
+            "spool-segment", default: 4 << 20, in: (64 << 10)...(1 << 30),
+            help: "Size of the spool's files; the next one is allocated before it is needed.")
+        spool.keptBytes = spool.segmentBytes / 4
         portsFile = reader.optionalPath(
             "ports-file", help: "File to write the actual addresses to, once they are served.")
         drainSeconds = reader.double(

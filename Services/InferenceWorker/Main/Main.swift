@@ -113,7 +113,9 @@ enum Main {
         try protection.check("admin", host: settings.admin.host)
         let spools = settings.station.spools(of: .inferenceWorker)
         let ledger = LedgerProducer(
-            spool: try Spool(directory: spools, instance: settings.station.name, epoch: station.epoch),
+            spool: try Spool(
+                directory: spools, instance: settings.station.name, epoch: station.epoch,
+                settings: settings.station.spool),
             station: station, accounting: settings.accounting, role: .inferenceWorker, name: settings.station.name,
             settings: settings.station.line, credentials: protection.credentials(above: "accounting"))
         let reports = ReportTarget(station.reactor, logger: logger)

@@ -164,7 +164,9 @@ enum Main {
         defer { withExtendedLifetime(authenticator) {} }
         let spools = settings.station.spools(of: .ingest)
         let ledger = LedgerProducer(
-            spool: try Spool(directory: spools, instance: settings.station.name, epoch: station.epoch),
+            spool: try Spool(
+                directory: spools, instance: settings.station.name, epoch: station.epoch,
+                settings: settings.station.spool),
             station: station, accounting: settings.accounting, role: .ingest, name: settings.station.name,
             settings: settings.station.line, credentials: protection.credentials(above: "accounting"))
         let keys = settings.keys
@@ -174,6 +176,10 @@ enum Main {
             admission: settings.admission, heldBytes: settings.heldBytes, waitingNanoseconds: settings.waiting,
             line: settings.station.line, doorGuard: doorGuard, lineGuard: lineGuard)
         configuration.doorSocket = settings.doorSocket
+        configuration.doorSocket.limits.connections = descriptors.connections(
+            percent: 30, atMost: settings.clientConnections)
+        configuration.tokenizerConnections = descriptors.connections(
+            percent: 10, atMost: configuration.tokenizerConnections)
         let loop = try IngestLoop(
             configuration, station: station, ledger: ledger,
             access: ClientAccess(keys: keys, openTenant: openTenant), log: logger)

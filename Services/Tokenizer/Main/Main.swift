@@ -80,7 +80,9 @@ enum Main {
         defer { withExtendedLifetime(authenticator) {} }
         let spools = settings.station.spools(of: .tokenizer)
         let ledger = LedgerProducer(
-            spool: try Spool(directory: spools, instance: settings.station.name, epoch: station.epoch),
+            spool: try Spool(
+                directory: spools, instance: settings.station.name, epoch: station.epoch,
+                settings: settings.station.spool),
             station: station, accounting: settings.accounting, role: .tokenizer, name: settings.station.name,
             settings: settings.station.line, credentials: protection.credentials(above: "accounting"))
         var configuration = TokenizerConfiguration(
