@@ -41,6 +41,17 @@ static inline void tf_store_release_64(void *address, unsigned long long value) 
     __atomic_store_n((unsigned long long *)address, value, __ATOMIC_RELEASE);
 }
 
+// Bytes that a TCP connection has received; -1 where the kernel (before Linux 4.1) does not say. The place in the kernel's
+// struct is fixed; the header that names it does not go together with netinet/tcp.h.
+static inline long long tf_bytes_received(int descriptor) {
+    unsigned char info[136];
+    socklen_t length = sizeof(info);
+    long long count;
+    if (getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, info, &length) != 0 || length < sizeof(info)) return -1;
+    memcpy(&count, info + 128, sizeof(count));
+    return count;
+}
+
 // accept4 is declared only with _GNU_SOURCE.
 int accept4(int, struct sockaddr *, socklen_t *, int);
 

@@ -142,6 +142,7 @@ public final class UpperLink {
     /// Lets time pass, and ends the sessions of keys that are listed no more.
     public func tick(_ now: LinkTime) {
         endWithdrawn()
+        socket.tend(now)
         dispatcher.tick(now)
     }
 

@@ -1,3 +1,4 @@
+import CZeroMQ
 import Glibc
 import Testing
 
@@ -95,6 +96,42 @@ import Testing
         // What has ended is forgotten.
         strangers = []
         try self.await(&router) { link.gate.count == 1 && link.gate.strangers == 0 }
+    }
+
+    @Test func `a stranger that sends without end, or stays one, is ended`() throws {
+        var router = try router {
+            $0.limits.strangerBytes = 10_000
+            $0.limits.handshakeMilliseconds = 60_000
+        }
+        let bound = try router.bind(SocketTests.tcp)
+        // It may do its handshake with a key of its own; then come the parts of a message that has no end.
+        let rogue = try LibrarySocket(context, type: ZMQ_DEALER, options: SocketOptions())
+        try rogue.apply(.curveClient(server: server.publicKey, own: client), domain: "")
+        try rogue.startMonitor()
+        try rogue.connect(bound)
+        var known = try dealer(.generate(), bound)
+        try introduce(&known, to: &router)
+        var parts = 0
+        try self.await(&router) {
+            while try rogue.nextEvent() != nil {}
+            if rogue.isEstablished, rogue.send(part: [UInt8](repeating: 1, count: 1000), more: true) == .sent {
+                parts += 1
+            }
+            link.gate.tend(MonotonicClock.now())
+            return link.gate.unfinished == 1
+        }
+        #expect(parts >= 9)
+        rogue.close()
+
+        let silent = try Stranger(bound)
+        try self.await(&router) { link.gate.strangers == 1 }
+        link.gate.tend(MonotonicClock.now() + 9_000_000_000)
+        #expect(router.counters.refusals.unfinished == 1)
+        link.gate.tend(MonotonicClock.now() + 10_000_000_000)
+        #expect(router.counters.refusals.unfinished == 2)
+        _ = try silent.hearUntilClosed(nil)
+        #expect(known.sendAll([2]) == .sent)
+        #expect(try router.awaitFrame().bytes == [2])
     }
 
     @Test func `a newcomer is ended where all places are taken by those who are known`() throws {

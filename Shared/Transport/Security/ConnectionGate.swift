@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Synchronization
 
@@ -15,6 +16,7 @@ public final class ConnectionGate: Sendable {
         var standing: StreamConnection.Standing
         var duplicate: Int32?
         var isShutDown = false
+        var since: UInt64
     }
 
     private struct State {
@@ -23,6 +25,7 @@ public final class ConnectionGate: Sendable {
         var port: UInt16?
         var accepted: UInt64 = 0
         var refused: UInt64 = 0
+        var unfinished: UInt64 = 0
     }
 
     private let state = Mutex(State())
@@ -53,6 +56,9 @@ public final class ConnectionGate: Sendable {
     /// Connections that were ended, or turned away by the authenticator, since there were too many.
     var refused: UInt64 { state.withLock { $0.refused } }
 
+    /// Strangers that were ended since they sent too much, or stayed too long.
+    var unfinished: UInt64 { state.withLock { $0.unfinished } }
+
     /// Connections that stand, as far as their events have come.
     public var count: Int { state.withLock { $0.census.connections } }
 
@@ -69,7 +75,8 @@ public final class ConnectionGate: Sendable {
             let hasRoom = Self.makeRoom(for: address, &state)
             state.accepted += 1
             var entry = Entry(
-                standing: StreamConnection.Standing(number: state.accepted, address: address), duplicate: duplicate)
+                standing: StreamConnection.Standing(number: state.accepted, address: address), duplicate: duplicate,
+                since: MonotonicClock.now())
             state.census.came(from: address)
             // libzmq bounds handshakes by time alone: those under way are strangers here.
             state.census.shookHands()
@@ -79,6 +86,23 @@ public final class ConnectionGate: Sendable {
                 Self.makeKnown(&entry, &state)
             }
             state.entries[descriptor] = entry
+        }
+    }
+
+    /// Ends the strangers that have sent too much, or were strangers for too long: to be called every few milliseconds.
+    func tend(_ now: UInt64) {
+        state.withLock { state in
+            guard state.census.strangers > 0 else { return }
+            let limits = state.census.limits
+            let patience = UInt64(max(0, limits.strangerMilliseconds)) * 1_000_000
+            for (key, entry) in state.entries {
+                guard entry.standing.isStranger, let duplicate = entry.duplicate,
+                    now >= entry.since + patience || tf_bytes_received(duplicate) > Int64(limits.strangerBytes)
+                else { continue }
+                var entry = entry
+                Self.shutDown(&entry, &state, countedAs: \.unfinished)
+                state.entries[key] = entry
+            }
         }
     }
 
@@ -119,9 +143,11 @@ public final class ConnectionGate: Sendable {
 
     /// It counts no more, though its event is still to come. One that cannot be ended from here stays, and the
     /// authenticator turns it away.
-    private static func shutDown(_ entry: inout Entry, _ state: inout State) {
+    private static func shutDown(
+        _ entry: inout Entry, _ state: inout State, countedAs reason: WritableKeyPath<State, UInt64> = \.refused
+    ) {
         guard let duplicate = entry.duplicate else { return }
-        state.refused += 1
+        state[keyPath: reason] += 1
         entry.isShutDown = true
         shutdown(duplicate, Int32(SHUT_RDWR))
         Glibc.close(duplicate)

@@ -22,6 +22,7 @@ import CZeroMQ
         var refusals = ConnectionRefusals()
         refusals.malformed = malformedHandshakes
         refusals.crowded = gate?.refused ?? 0
+        refusals.unfinished = gate?.unfinished ?? 0
         return refusals
     }
     /// Whether events may have come before the monitor's descriptor was watched.
@@ -75,6 +76,8 @@ import CZeroMQ
     }
 
     private var isClosed: Bool { unsafe raw == nil }
+
+    func tend(_ now: UInt64) { gate?.tend(now) }
 
     func admit(_ peer: PeerID, source: Int32?) {
         if let source { gate?.makeKnown(source) }

@@ -14,6 +14,9 @@ protocol LinkSocket: AnyObject {
     /// Connections that were not taken, or were ended for what their other side did.
     var refusals: ConnectionRefusals { get }
 
+    /// Ends what its limits do not let stand, where no event says so.
+    func tend(_ now: UInt64)
+
     /// The owner knows who this peer is; `source` is its message's.
     func admit(_ peer: PeerID, source: Int32?)
 

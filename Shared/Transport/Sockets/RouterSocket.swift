@@ -69,6 +69,9 @@ public struct RouterSocket: ~Copyable {
         try link?.receive(counting: &counted)
     }
 
+    /// Ends the strangers among libzmq's connections that cost too much; to be called every few milliseconds.
+    public func tend(_ now: UInt64) { link?.tend(now) }
+
     /// Says that a peer has shown who it is and is no stranger any more, as long as its connection stands; see
     /// ``ConnectionLimits``.
     ///

@@ -22,6 +22,10 @@ public struct ConnectionLimits: Hashable, Sendable {
     public var strangers = 1024
     /// The longest frame of a stranger: far above a hello, which has three names.
     public var strangerFrameBytes = 8 << 10
+    /// Bytes that a stranger may send in all, and milliseconds that it may stay one, where libzmq holds the connection:
+    /// its handshake and a hello take 2 KiB. libzmq itself bounds neither what a message of many parts takes nor the time.
+    public var strangerBytes = 64 << 10
+    public var strangerMilliseconds: Int32 = 10_000
     /// Bytes that may wait for a stranger to read them.
     public var strangerUnsentBytes = 16 << 10
     /// Bytes of frames that have begun and whose end has not come, over all connections.
@@ -47,7 +51,8 @@ public struct ConnectionRefusals: Hashable, Sendable {
     public var crowded: UInt64 = 0
     /// The handshake took too long.
     public var slowHandshakes: UInt64 = 0
-    /// A frame stayed begun for too long, or too many bytes of such frames were there.
+    /// A frame stayed begun for too long, or too many bytes of such frames were there; a stranger stayed one for too long,
+    /// or sent too much.
     public var unfinished: UInt64 = 0
     /// Too many bytes waited for the peer to read them.
     public var unread: UInt64 = 0

@@ -51,6 +51,9 @@ extension StreamSocket {
         if !census.limits.hasStrangers { makeKnown(connection) }
     }
 
+    /// Its own events and timer do that.
+    func tend(_ now: UInt64) {}
+
     func admit(_ peer: PeerID, source: Int32?) {
         if let connection = peers[peer.raw] { makeKnown(connection) }
     }
