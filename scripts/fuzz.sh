@@ -55,7 +55,7 @@ modules_of() {
     spool) module Wire Shared/Wire/*.swift; module Spool Shared/Spool/*.swift; uses=(Wire Spool) ;;
     http-body)
       module OpenAIDoor Services/Ingest/OpenAIDoor/Reading/*.swift Services/Ingest/OpenAIDoor/Backend/DoorRequest.swift \
-        Services/Ingest/OpenAIDoor/Backend/DoorOutcome.swift
+        Services/Ingest/OpenAIDoor/Backend/{DoorOutcome,DoorTokens}.swift
       uses=(OpenAIDoor) ;;
     trace)
       module Wire Shared/Wire/*.swift

@@ -172,6 +172,15 @@ VECTORS = {
         tray(4),
         rows(token_row(0xAABBCCDDEEFF0011, 23, 0, 16, 1, 0, 0), token_row(0, 24, 9, 0, 2, 0, 2)) + tokens(198, 7, 2),
     ),
+    "tokenize": frame(
+        38,
+        struct.pack("<QQIB??B8x", 6, 5_000_000_000, 2500, 1, False, True, 2),
+        string("acme") + string("smollm2") + strings("user", "Hi 👋") + tokens() + string('{"a":1}'),
+    ),
+    "tokenized": frame(
+        39,
+        struct.pack("<QH2xI8x", 6, 0, 8192), tokens(1, 49151, 7) + tokens(0, 3, 6) + run(b"Hi " + b"\xf0\x9f\x91"),
+    ),
     "record": frame(
         48,
         struct.pack("<QH6x", 1001, 80),

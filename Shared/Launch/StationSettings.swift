@@ -14,6 +14,8 @@ public struct StationSettings: Sendable {
     /// Seconds that a station has to finish what it holds once it is told to stop.
     public var drainSeconds: Double
     public var spinMicroseconds: Int
+    /// Ledger events that may wait for accounting before the station says that it is not well.
+    public var pendingEvents: UInt64
     public var line: LineSettings
     public var links: LinkProtection
 
@@ -36,6 +38,10 @@ public struct StationSettings: Sendable {
         spinMicroseconds = reader.int(
             "spin-microseconds", default: 0, in: 0...100_000,
             help: "How long the loop looks for work before it sleeps: lower latency for a busy core.")
+        pendingEvents = UInt64(
+            clamping: reader.int(
+                "pending-events", default: 100_000, in: 1...1_000_000_000,
+                help: "Ledger events that may wait for accounting before /healthz says so."))
         links = LinkProtection(&reader)
         line = LineSettings()
         line.heartbeatInterval = reader.nanoseconds(

@@ -51,7 +51,7 @@ extension ControlFrame {
         case .cancel: .cancel(try Cancel(decoding: frame, header: header))
         case .probe: .probe(try Count(decoding: frame, header: header))
         case .probeReply: .probeReply(try Count(decoding: frame, header: header))
-        case .submit, .output, .encode, .textBatch, .generate, .tokenBatch, .record, .recordAck,
+        case .submit, .output, .encode, .textBatch, .generate, .tokenBatch, .tokenize, .tokenized, .record, .recordAck,
             .claim, .claimAnswer:
             nil
         }

@@ -21,6 +21,15 @@ extension DiallingStation {
     /// Why the station cannot record what it does; nil while it can.
     public var recordingFailure: String? { ledger.failure }
 
+    /// Why the station's health is bad for what it states to the ledger; nil while it is not.
+    /// - Parameter pendingLimit: Events that may wait for accounting's acknowledgement.
+    public func ledgerFailure(pendingLimit: UInt64) -> String? {
+        if let failure = ledger.failure { return failure }
+        let pending = ledger.pending
+        return pending > pendingLimit
+            ? "\(pending) events wait for accounting, more than \(pendingLimit)" : nil
+    }
+
     public var tickInterval: UInt64 { Self.shortTick }
     public var awaitsTick: Bool { false }
 

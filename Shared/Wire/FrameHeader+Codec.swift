@@ -78,6 +78,8 @@ extension FrameKind {
         case .encode: 80
         case .generate: 88
         case .output, .textBatch, .tokenBatch: 16
+        case .tokenize: 32
+        case .tokenized: 24
         case .record: 16
         case .claim: 64
         case .claimAnswer: 40
@@ -100,7 +102,7 @@ extension FrameKind {
     /// The version that brought it.
     var firstVersion: UInt8 {
         switch self {
-        case .claim, .claimAnswer: 2
+        case .claim, .claimAnswer, .tokenize, .tokenized: 2
         default: 1
         }
     }
@@ -108,7 +110,9 @@ extension FrameKind {
     /// Whether parts may follow the fixed block.
     var hasVariableParts: Bool {
         switch self {
-        case .hello, .welcome, .submit, .encode, .generate, .output, .textBatch, .tokenBatch, .record, .claim: true
+        case .hello, .welcome, .submit, .encode, .generate, .output, .textBatch, .tokenBatch, .tokenize, .tokenized,
+            .record, .claim:
+            true
         default: false
         }
     }

@@ -43,6 +43,10 @@ public enum FrameKind: UInt8, Sendable, CaseIterable {
     case generate = 36
     /// Inference worker → tokenizer: a tray of token rows, one step of the engine.
     case tokenBatch = 37
+    /// Ingest → tokenizer: which tokens does this have, or which text?
+    case tokenize = 38
+    /// Tokenizer → ingest: these, or this.
+    case tokenized = 39
 
     /// Producer → accounting: ledger events.
     case record = 48

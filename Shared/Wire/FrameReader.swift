@@ -113,6 +113,14 @@ struct FrameReader {
         bytes.copyBytes(of: frame.extracting(start..<(start + count)))
     }
 
+    /// Reads a byte run of any length.
+    mutating func bytes(_ frame: Span<UInt8>, into bytes: inout [UInt8]) throws(WireError) {
+        let count = try count(frame, stride: 1, limit: WireLimits.frameBytes)
+        let start = try take(count)
+        bytes.resize(to: count)
+        bytes.copyBytes(of: frame.extracting(start..<(start + count)))
+    }
+
     mutating func biases(_ frame: Span<UInt8>, into biases: inout [LogitBias]) throws(WireError) {
         let count = try count(frame, stride: LogitBias.size, limit: WireLimits.logitBiases)
         biases.removeAll(keepingCapacity: true)

@@ -274,9 +274,9 @@ extension GenerationOptions {
 }
 
 extension TemplateOptions {
-    fileprivate var flags: UInt8 { (continuesFinalMessage ? 1 : 0) | (omitsGenerationPrompt ? 2 : 0) }
+    var flags: UInt8 { (continuesFinalMessage ? 1 : 0) | (omitsGenerationPrompt ? 2 : 0) }
 
-    fileprivate mutating func read(flags frame: Span<UInt8>, at offset: Int) throws(WireError) {
+    mutating func read(flags frame: Span<UInt8>, at offset: Int) throws(WireError) {
         let bits = frame[offset]
         guard bits <= 3 else { throw WireError(.invalidValue, offset: offset, needed: 3, found: UInt64(bits)) }
         continuesFinalMessage = bits & 1 != 0
@@ -289,7 +289,7 @@ private func check(name: String) throws(WireError) {
     try check(name.utf8.count, limit: WireLimits.nameBytes)
 }
 
-private func check(_ count: Int, limit: Int) throws(WireError) {
+func check(_ count: Int, limit: Int) throws(WireError) {
     guard count <= limit else { throw WireError(.overLimit, offset: 0, needed: limit, found: count) }
 }
 
@@ -315,7 +315,7 @@ extension FrameBuffer {
     }
 
     /// Ends a frame whose size the user's data decides.
-    fileprivate mutating func finishChecked() throws(WireError) {
+    mutating func finishChecked() throws(WireError) {
         guard bytes.count <= WireLimits.frameBytes else {
             let found = bytes.count
             reset()

@@ -16,6 +16,8 @@ enum AnyFrame: Equatable {
     case generate(Generate)
     case tokens(TokenBatch)
     case record(RecordBatch)
+    case tokenize(Tokenize)
+    case tokenized(Tokenized)
     case claim(Claim)
     case claimAnswer(ClaimAnswer)
 
@@ -40,6 +42,8 @@ enum AnyFrame: Equatable {
         case .generate: self = .generate(try Generate(decoding: frame, header: header))
         case .tokenBatch: self = .tokens(try TokenBatch(decoding: frame, header: header))
         case .record: self = .record(try RecordBatch(decoding: frame, header: header))
+        case .tokenize: self = .tokenize(try Tokenize(decoding: frame, header: header))
+        case .tokenized: self = .tokenized(try Tokenized(decoding: frame, header: header))
         case .claim: self = .claim(try Claim(decoding: frame, header: header))
         case .claimAnswer: self = .claimAnswer(try ClaimAnswer(decoding: frame, header: header))
         }
@@ -65,6 +69,8 @@ enum AnyFrame: Equatable {
         case .generate: .generate
         case .tokens: .tokenBatch
         case .record: .record
+        case .tokenize: .tokenize
+        case .tokenized: .tokenized
         case .claim: .claim
         case .claimAnswer: .claimAnswer
         }
@@ -105,6 +111,10 @@ enum AnyFrame: Equatable {
             value.encode(into: &buffer, session: session, sequence: sequence, sentAt: sentAt, version: version)
         case .record(let value):
             value.encode(into: &buffer, session: session, sequence: sequence, sentAt: sentAt, version: version)
+        case .tokenize(let value):
+            try value.encode(into: &buffer, session: session, sequence: sequence, sentAt: sentAt)
+        case .tokenized(let value):
+            try value.encode(into: &buffer, session: session, sequence: sequence, sentAt: sentAt)
         case .claim(let value): value.encode(into: &buffer, session: session, sequence: sequence, sentAt: sentAt)
         case .claimAnswer(let value):
             value.encode(into: &buffer, session: session, sequence: sequence, sentAt: sentAt)
@@ -134,6 +144,9 @@ enum AnyFrame: Equatable {
         case .text(_, let value):
             return 28 * value.rows.count + 4 * value.tokens.count + value.text.count + 32 * value.hops.count
         case .tokens(let value): return 28 * value.rows.count + 4 * value.tokens.count + 32 * value.hops.count
+        case .tokenize(let value):
+            return weight([value.tenant, value.model]) + weight(value.strings) + 4 * value.tokens.count
+        case .tokenized(let value): return 4 * value.tokens.count + 4 * value.ends.count + value.text.count
         case .record(let value):
             return value.events.reduce(0) { $0 + 80 + weight([$1.tenant, $1.model, $1.worker]) }
         default: return 0

@@ -86,6 +86,19 @@ import Wire
         "encode-1": .encode(encode),
         "generate-1": .generate(generate),
         "record-1": .record(RecordBatch(first: 1001, events: events)),
+        "tokenize": .tokenize(
+            changed(
+                Tokenize(
+                    number: 6, timeLeft: 5_000_000_000, weight: 2500, form: .chat, addsSpecialTokens: false,
+                    wantsPieces: true, tenant: "acme", model: "smollm2", strings: ["user", "Hi 👋"], tokens: [])
+            ) {
+                $0.template.omitsGenerationPrompt = true
+                $0.template.arguments = #"{"a":1}"#
+            }),
+        "tokenized": .tokenized(
+            Tokenized(
+                number: 6, status: .ok, contextLength: 8192, tokens: [1, 49_151, 7], ends: [0, 3, 6],
+                text: Array("Hi ".utf8) + [0xf0, 0x9f, 0x91])),
         "claim": .claim(
             Claim(
                 number: 5, requestID: requestID,

@@ -64,6 +64,8 @@ struct Samples {
                 RecordBatch(
                     first: random.next(), events: (0..<random.below(min(size, 6) + 1)).map { _ in event() },
                     isComplete: random.below(2) == 1))
+        case .tokenize: .tokenize(tokenize())
+        case .tokenized: .tokenized(tokenized())
         case .claim:
             .claim(
                 Claim(number: random.next(), requestID: id(), bodyDigest: digest(), tenant: name(), key: name()))
@@ -73,6 +75,26 @@ struct Samples {
                     number: random.next(), requestID: id(), outcome: random.pick(ClaimOutcome.self),
                     finish: random.pick(FinishReason.self), deliveredTokens: random.u32()))
         }
+    }
+
+    private mutating func tokenize() -> Tokenize {
+        let body = body()
+        return Tokenize(
+            number: random.next(), timeLeft: random.next(), weight: random.u32(), form: body.form,
+            addsSpecialTokens: random.bool(), wantsPieces: random.bool(), template: body.template, tenant: name(),
+            model: body.model, strings: body.strings, tokens: body.tokens)
+    }
+
+    private mutating func tokenized() -> Tokenized {
+        var answer = Tokenized(
+            number: random.next(), status: random.pick(Status.self), contextLength: random.u32(), tokens: tokens())
+        let hasPieces = random.bool()
+        for _ in answer.tokens where hasPieces {
+            answer.text += Array(text(3).utf8)
+            answer.ends.append(UInt32(answer.text.count))
+        }
+        if !hasPieces { answer.text = Array(text(size).utf8) }
+        return answer
     }
 
     private mutating func hello() -> Hello {

@@ -132,6 +132,7 @@ enum Main {
         let metrics = MetricsRegistry()
         await loop.publish(to: metrics)
         let drainSeconds = settings.station.drainSeconds
+        let pendingEvents = settings.station.pendingEvents
         let replay = SpoolReplay.Configuration(
             directory: spools, accounting: settings.accounting, role: .inferenceWorker, name: settings.station.name,
             line: settings.station.line, credentials: protection.credentials(above: "accounting"))
@@ -140,9 +141,12 @@ enum Main {
                 SpoolReplayService(replay, log: logger),
                 AdminDoor(
                     address: settings.admin,
-                    connections: DescriptorBudget.raised().connections(percent: 90, atMost: 1024), metrics: metrics, logger: logger,
+                    connections: DescriptorBudget.raised().connections(percent: 90, atMost: 1024), metrics: metrics,
+                    logger: logger,
                     health: {
-                        if let failure = await loop.recordingFailure { return .failing(failure) }
+                        if let failure = await loop.ledgerFailure(pendingLimit: pendingEvents) {
+                            return .failing(failure)
+                        }
                         return await loop.isReady ? .ok : .failing("no tokenizer has a session")
                     },
                     onBound: { address in

@@ -202,7 +202,10 @@ enum Main {
         return await runStation(
             [
                 SpoolReplayService(replay, log: logger),
-                OpenAIDoor(door, backend: LineBackend(loop), metrics: metrics, logger: logger) { address in
+                OpenAIDoor(
+                    door, backend: LineBackend(loop, pendingEvents: settings.station.pendingEvents), metrics: metrics,
+                    logger: logger
+                ) { address in
                     Task {
                         do { try await ports.note("http", "\(address)") } catch {
                             logger.error("cannot write the ports file", metadata: ["error": "\(error)"])

@@ -216,14 +216,24 @@ extension RequestBody {
 public struct LineBackend: CompletionBackend {
     private let loop: IngestLoop
     private let probeSeconds: Double
+    private let pendingEvents: UInt64
 
-    /// - Parameter probeSeconds: How long a health probe may take to come back.
-    public init(_ loop: IngestLoop, probeSeconds: Double = 2) {
+    /// - Parameters:
+    ///   - probeSeconds: How long a health probe may take to come back.
+    ///   - pendingEvents: Ledger events that may wait for accounting before the health is bad.
+    public init(_ loop: IngestLoop, probeSeconds: Double = 2, pendingEvents: UInt64 = 100_000) {
         self.loop = loop
+        self.pendingEvents = pendingEvents
         self.probeSeconds = probeSeconds
     }
 
     public func models() async -> [DoorModel] { await loop.models.map { DoorModel(id: $0) } }
+
+    public func tokens(
+        of question: DoorTokenQuestion, grant: KeyRing.Grant?
+    ) async -> Result<DoorTokens, DoorFailure> {
+        await loop.tokens(of: question, grant: grant)
+    }
 
     public func submit(_ request: DoorRequest, grant: KeyRing.Grant?, to stream: DoorStream) {
         let loop = loop
@@ -243,7 +253,8 @@ public struct LineBackend: CompletionBackend {
     }
 
     public func probe() async -> HealthReport {
-        if let failure = await loop.recordingFailure { return .failing(failure) }
+        if let failure = await loop.ledgerFailure(pendingLimit: pendingEvents) { return .failing(failure) }
+        guard await loop.hasTokenizers else { return .failing("no tokenizer has a session") }
         return await loop.probe(seconds: probeSeconds)
             ? .ok : .failing("no probe came back from a worker within \(probeSeconds) s")
     }

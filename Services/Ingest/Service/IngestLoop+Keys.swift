@@ -28,8 +28,12 @@ extension IngestLoop {
 
     /// Counts a request against what its key may take in a minute; the refusal where that is used up.
     func rateRefusal(of request: IngestRequest, now: UInt64) -> Refusal? {
-        guard let keys = access.keys, let grant = request.grant else { return nil }
-        let wait = keys.begin(grant, tokens: UInt64(request.share.cost), now: now)
+        rateRefusal(of: request.grant, tokens: UInt64(request.share.cost), now: now)
+    }
+
+    func rateRefusal(of grant: KeyRing.Grant?, tokens: UInt64, now: UInt64) -> Refusal? {
+        guard let keys = access.keys, let grant else { return nil }
+        let wait = keys.begin(grant, tokens: tokens, now: now)
         guard wait > 0 else { return nil }
         let seconds = (wait + 999_999_999) / 1_000_000_000
         return Refusal(

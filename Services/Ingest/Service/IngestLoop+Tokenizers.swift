@@ -44,6 +44,9 @@ extension IngestLoop {
     func drainTokenizers() {
         do {
             try tokenizers.drain { header, bytes, session, now throws(WireError) in
+                if header.kind == .tokenized {
+                    return answered(try Tokenized(decoding: bytes, header: header), from: session)
+                }
                 guard header.kind == .textBatch else {
                     throw WireError(.unexpectedKind, offset: 3)
                 }

@@ -17,6 +17,7 @@ extension IngestLoop {
         endWithdrawn(now)
         if !claims.isEmpty { endClaims(now, all: !ledger.isConnected) }
         if !unread.isEmpty { endUnread(now) }
+        if !questions.isEmpty { endQuestions(now) }
     }
 
     /// Ends requests that no tokenizer took in time: their clients learn it while they still listen.
@@ -95,6 +96,7 @@ extension IngestLoop {
             if clients.dispatcher.model.isEmpty { clients.dispatcher.model = peer.model }
         case .peerDown(let peer, let status):
             if tokenizerPeers[peer.session.peer]?.session == peer.session { tokenizerPeers[peer.session.peer] = nil }
+            askAgain(peer.session)
             log.info("ingest: tokenizer left", metadata: ["tokenizer": "\(peer.name)", "reason": "\(status)"])
         case .probeReply(_, let number): answer(probe: number, true)
         case .framesRead, .traysRead: break

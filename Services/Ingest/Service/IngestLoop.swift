@@ -37,6 +37,9 @@ public actor IngestLoop: DiallingStation {
     var lastClaim: UInt64 = 0
     /// Claims whose clients were told to come again, by number: a late grant of theirs is given back.
     var abandonedClaims: [UInt64: IngestRequest] = [:]
+    /// Questions about tokens, by number.
+    var questions: [UInt64: PendingTokens] = [:]
+    var lastQuestion: UInt64 = 0
     /// When the next client's time is over, at the earliest.
     var nextDeadline: UInt64?
     var counters = IngestCounters()
@@ -117,6 +120,7 @@ public actor IngestLoop: DiallingStation {
         }
         defer { bound.cancel() }
         if requests.count > 0 || !unread.isEmpty { await withCheckedContinuation { drained.append($0) } }
+        giveUpQuestions()
         clients.dispatcher.close()
         tokenizers.dispatcher.close()
         endTurn()
@@ -138,6 +142,9 @@ public actor IngestLoop: DiallingStation {
 
     /// Models that the tokenizers serve, sorted.
     public var models: [String] { Set(tokenizers.dispatcher.allPeers.map(\.model)).sorted() }
+
+    /// Whether a tokenizer is there.
+    var hasTokenizers: Bool { tokenizers.dispatcher.peerCount > 0 }
 
     /// Sends a probe down the line; true when it came back in time.
     public func probe(seconds: Double) async -> Bool {
@@ -251,7 +258,7 @@ public actor IngestLoop: DiallingStation {
             counters.busy += 1
             return .failure(Refusal(status: .busy, message: Self.message(for: .busy, model: request.body.model)))
         }
-        if let message = overflow(of: request) {
+        if let message = overflow(of: request.body, promptBytes: request.promptBytes) {
             counters.refused += 1
             return .failure(Refusal(status: .promptTooLong, message: message))
         }
@@ -292,16 +299,15 @@ public actor IngestLoop: DiallingStation {
     }
 
     /// Why a prompt cannot fit the context of any tokenizer's workers, where that is certain before it is tokenized.
-    private func overflow(of request: IngestRequest) -> String? {
-        guard request.promptBytes >= Self.certainlySmall else { return nil }
+    func overflow(of body: RequestBody, promptBytes: Int) -> String? {
+        guard promptBytes >= Self.certainlySmall else { return nil }
         var most: (tokens: Int, context: Int)?
-        for peer in tokenizers.dispatcher.allPeers where request.body.model.isEmpty || peer.model == request.body.model
-        {
-            let isText = request.body.form != .tokens
+        for peer in tokenizers.dispatcher.allPeers where body.model.isEmpty || peer.model == body.model {
+            let isText = body.form != .tokens
             guard peer.contextLength > 0, !isText || peer.longestToken > 0 else { return nil }
             let context = Int(peer.contextLength)
             let fewest =
-                isText ? request.promptBytes / Int(peer.longestToken) : request.body.tokens.count
+                isText ? promptBytes / Int(peer.longestToken) : body.tokens.count
             guard fewest > context else { return nil }
             if context > most?.context ?? 0 { most = (fewest, context) }
         }

@@ -21,6 +21,9 @@ enum RequestCheck {
         guard sampling.frequencyPenalty.isFinite, (-2...2).contains(sampling.frequencyPenalty) else {
             return "frequency_penalty must be from -2 to 2"
         }
+        guard body.options.logitBias.allSatisfy({ $0.bias.isFinite && (-100...100).contains($0.bias) }) else {
+            return "logit_bias must be from -100 to 100"
+        }
         let limits = body.limits
         guard limits.maximumTokens <= UInt32(WireLimits.promptTokens) else {
             return "max_tokens must be at most \(WireLimits.promptTokens)"

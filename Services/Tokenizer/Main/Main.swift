@@ -101,6 +101,7 @@ enum Main {
         let metrics = MetricsRegistry()
         await loop.publish(to: metrics)
         let drainSeconds = settings.station.drainSeconds
+        let pendingEvents = settings.station.pendingEvents
         let replay = SpoolReplay.Configuration(
             directory: spools, accounting: settings.accounting, role: .tokenizer,
             name: settings.station.name, line: settings.station.line,
@@ -112,7 +113,9 @@ enum Main {
                     address: settings.admin, connections: descriptors.connections(percent: 10, atMost: 1024),
                     metrics: metrics, logger: logger,
                     health: {
-                        if let failure = await loop.recordingFailure { return .failing(failure) }
+                        if let failure = await loop.ledgerFailure(pendingLimit: pendingEvents) {
+                            return .failing(failure)
+                        }
                         return await loop.isReady ? .ok : .failing("no ingest, or no worker, has a session")
                     },
                     onBound: { address in

@@ -2,6 +2,8 @@
 struct TokenizerCounters: Sendable {
     /// Requests taken from ingests.
     var requests: UInt64 = 0
+    /// Questions about tokens.
+    var questions: UInt64 = 0
     /// Tokens of their prompts.
     var promptTokens: UInt64 = 0
     /// Tokens that workers sent.

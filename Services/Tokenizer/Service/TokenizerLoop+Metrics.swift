@@ -18,6 +18,7 @@ extension TokenizerLoop {
             "requests_waiting", Double(workers.dispatcher.waitingCount), help: "Requests that wait for a worker.")
         mirror.gauge("ledger_events_pending", Double(ledger.pending), help: "Events that accounting has not taken.")
         mirror.count("requests", counters.requests, help: "Requests taken.")
+        mirror.count("questions", counters.questions, help: "Questions about tokens.")
         mirror.count("prompt_tokens", counters.promptTokens, help: "Tokens of prompts.")
         mirror.count("tokens", counters.tokens, help: "Tokens that workers sent.")
         mirror.count("cancels", counters.cancels, help: "Cancels from above.")

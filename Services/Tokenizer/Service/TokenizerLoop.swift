@@ -20,6 +20,7 @@ public actor TokenizerLoop: DiallingStation {
     let configuration: TokenizerConfiguration
     public let log: Logger
     let epoch: UInt64
+    let encoder: PromptEncoder
     let table: TokenTable
     let pool: EncodePool
     public let ledger: LedgerProducer
@@ -62,6 +63,7 @@ public actor TokenizerLoop: DiallingStation {
     ) throws(TransportError) {
         self.configuration = configuration
         self.log = log
+        self.encoder = encoder
         self.table = table
         self.ledger = ledger
         reactor = station.reactor
@@ -144,11 +146,13 @@ public actor TokenizerLoop: DiallingStation {
     func drainIngest(_ link: UInt32) {
         do {
             try ingests.drain(link) { header, bytes, link, now throws(WireError) in
-                guard header.kind == .encode else {
-                    throw WireError(.unexpectedKind, offset: 3)
+                switch header.kind {
+                case .encode:
+                    try encodeFrame.decode(bytes, header: header)
+                    take(encodeFrame, on: link, now: now)
+                case .tokenize: take(try Tokenize(decoding: bytes, header: header), on: link, now: now)
+                default: throw WireError(.unexpectedKind, offset: 3)
                 }
-                try encodeFrame.decode(bytes, header: header)
-                take(encodeFrame, on: link, now: now)
             }
         } catch {
             log.error("tokenizer: cannot receive from ingest", metadata: ["error": "\(error)"])
@@ -171,23 +175,9 @@ public actor TokenizerLoop: DiallingStation {
         guard stream.model == configuration.modelName else {
             return fail(key, stream, .unknownModel, "The model \(encode.body.model) is not served here.")
         }
-        let template = encode.body.template
-        let options = ChatOptions(
-            arguments: template.arguments, continuesFinalMessage: template.continuesFinalMessage,
-            addsGenerationPrompt: !template.omitsGenerationPrompt)
-        let prompt: Prompt
-        switch encode.body.form {
-        case .chat:
-            guard encode.body.strings.count.isMultiple(of: 2) else {
-                return fail(key, stream, .invalidRequest, "A chat is pairs of role and content.")
-            }
-            prompt = .chat(
-                stride(from: 0, to: encode.body.strings.count, by: 2).map {
-                    ChatMessage(role: encode.body.strings[$0], content: encode.body.strings[$0 + 1])
-                }, options)
-        case .text: prompt = .text(encode.body.strings.first ?? "")
-        case .tokens: prompt = .tokens(encode.body.tokens)
-        case .messages: prompt = .messages(encode.body.strings.first ?? "", options)
+        let body = encode.body
+        guard let prompt = Prompt(body.form, body.strings, body.tokens, body.template) else {
+            return fail(key, stream, .invalidRequest, "A chat is pairs of role and content.")
         }
         if let result = pool.encodeAtOnce(prompt, upTo: affordableBytes) {
             if encode.body.form != .tokens { affordableBytes -= prompt.byteCount }

@@ -64,7 +64,7 @@ extension PromptError: CustomStringConvertible {
 /// What a client sent never becomes a control token: only the template's own text may contain those. Any number of
 /// threads can use a value at once.
 public struct PromptEncoder: Sendable {
-    private let vocabulary: Vocabulary
+    let vocabulary: Vocabulary
     private let template: ChatTemplate?
 
     /// - Throws: if the model's chat template cannot be compiled.

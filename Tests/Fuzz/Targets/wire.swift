@@ -33,6 +33,8 @@ private func read(_ frame: Span<UInt8>) throws(WireError) {
         let again = try FrameHeader.decode(buffer.bytes.span)
         let second = try RecordBatch(decoding: buffer.bytes.span, header: again)
         precondition(second.first == batch.first && second.events.count == batch.events.count)
+    case .tokenize: _ = try Tokenize(decoding: frame, header: header)
+    case .tokenized: _ = try Tokenized(decoding: frame, header: header)
     case .claim: _ = try Claim(decoding: frame, header: header)
     case .claimAnswer: _ = try ClaimAnswer(decoding: frame, header: header)
     @unknown default: break

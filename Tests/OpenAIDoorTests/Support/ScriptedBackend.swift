@@ -16,6 +16,9 @@ final class ScriptedBackend: CompletionBackend {
     private let script: Script
     private let health: HealthReport
     private let served: [DoorModel]
+    private let questionsTaken = Mutex<[DoorTokenQuestion]>([])
+    /// What questions about tokens are answered with.
+    let tokensAnswer = Mutex<Result<DoorTokens, DoorFailure>>(.success(DoorTokens(tokens: [])))
     private let requestsTaken = Mutex<[DoorRequest]>([])
     private let continuation: AsyncStream<Event>.Continuation
     let events: AsyncStream<Event>
@@ -45,6 +48,8 @@ final class ScriptedBackend: CompletionBackend {
 
     var requests: [DoorRequest] { requestsTaken.withLock { $0 } }
 
+    var questions: [DoorTokenQuestion] { questionsTaken.withLock { $0 } }
+
     func models() async -> [DoorModel] { served }
 
     func submit(_ request: DoorRequest, grant: KeyRing.Grant?, to stream: DoorStream) {
@@ -52,6 +57,11 @@ final class ScriptedBackend: CompletionBackend {
         continuation.yield(.submitted(stream.number))
         let script = script
         Task { await script(request, stream) }
+    }
+
+    func tokens(of question: DoorTokenQuestion, grant: KeyRing.Grant?) async -> Result<DoorTokens, DoorFailure> {
+        questionsTaken.withLock { $0.append(question) }
+        return tokensAnswer.withLock { $0 }
     }
 
     func cancel(_ stream: DoorStream) {

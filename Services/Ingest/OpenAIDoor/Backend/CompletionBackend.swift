@@ -11,6 +11,12 @@ public protocol CompletionBackend: Sendable {
     /// - Parameter grant: What the client's key is good for; nil on a door without keys.
     func submit(_ request: DoorRequest, grant: KeyRing.Grant?, to stream: DoorStream)
 
+    /// The tokens of a prompt, or the text of tokens; bounds its own time.
+    /// - Parameter grant: As for `submit`.
+    func tokens(
+        of question: DoorTokenQuestion, grant: KeyRing.Grant?
+    ) async -> Result<DoorTokens, DoorFailure>
+
     /// The client has left before the stream was finished: stop the work. At most once for a stream, at once when the
     /// connection is gone, whether or not anything is being written. What the stream gets after that is dropped.
     func cancel(_ stream: DoorStream)

@@ -15,6 +15,9 @@ struct FieldReader {
         path.isEmpty ? field : "\(path).\(field)"
     }
 
+    /// Whether the field is there, and not null.
+    func has(_ field: String) -> Bool { fields[field].map { $0 != .null } ?? false }
+
     /// The field's value, unless it is absent or null. A field taken is a field known.
     mutating func take(_ field: String) -> JSONValue? {
         guard let value = fields.removeValue(forKey: field), value != .null else { return nil }

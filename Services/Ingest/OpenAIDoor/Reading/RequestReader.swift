@@ -52,16 +52,7 @@ struct RequestReader: Sendable {
     }
 
     func read(_ bytes: [UInt8]) throws(APIError) -> Body {
-        let value: JSONValue
-        do {
-            value = try JSONReader.read(bytes)
-        } catch {
-            throw .invalid(nil, "The body is not valid JSON: \(error).", code: "invalid_json")
-        }
-        guard case .object(let members) = value else {
-            throw .invalid(nil, "The body must be a JSON object, not \(value.kind).", code: "invalid_type")
-        }
-        var fields = FieldReader(members)
+        var fields = try Self.fields(of: bytes)
         var ignored: [String] = []
         try refuseUnsupported(&fields, &ignored)
         guard let model = try fields.string("model"), !model.isEmpty else { throw fields.missing("model") }
@@ -78,7 +69,7 @@ struct RequestReader: Sendable {
         body.request.sampling = try sampling(&fields)
         try limits(&fields, &body.request)
         try options(&fields, &body.request)
-        if form == .chat { try template(&fields, &body.request) }
+        if form == .chat { try Self.template(&fields, &body.request) }
         body.request.streams = try fields.bool("stream") ?? false
         body.request.wantsHops = try fields.bool("hops") ?? false
         try streamOptions(&fields, &body, &ignored)
@@ -92,14 +83,30 @@ struct RequestReader: Sendable {
         }
         if try fields.bool("skip_special_tokens") == false { ignored.append("skip_special_tokens") }
         fields.ignoreRest(&ignored)
-        if isStrict, let stranger = ignored.min() {
-            let shown = stranger.count > 100 ? stranger.prefix(100) + "…" : stranger[...]
-            throw APIError(
-                status: 400, message: "Unknown parameter: \(shown).", parameter: String(shown),
-                code: "unknown_parameter")
-        }
+        if isStrict, let stranger = ignored.min() { throw Self.unknown(stranger) }
         body.ignored = ignored
         return body
+    }
+
+    /// The fields of a body.
+    static func fields(of bytes: [UInt8]) throws(APIError) -> FieldReader {
+        let value: JSONValue
+        do {
+            value = try JSONReader.read(bytes)
+        } catch {
+            throw .invalid(nil, "The body is not valid JSON: \(error).", code: "invalid_json")
+        }
+        guard case .object(let members) = value else {
+            throw .invalid(nil, "The body must be a JSON object, not \(value.kind).", code: "invalid_type")
+        }
+        return FieldReader(members)
+    }
+
+    /// A field that is refused where unknown ones are.
+    static func unknown(_ field: String) -> APIError {
+        let shown = field.count > 100 ? field.prefix(100) + "…" : field[...]
+        return APIError(
+            status: 400, message: "Unknown parameter: \(shown).", parameter: String(shown), code: "unknown_parameter")
     }
 
     private func sampling(_ fields: inout FieldReader) throws(APIError) -> DoorSampling {
@@ -161,6 +168,9 @@ struct RequestReader: Sendable {
         }
         guard let value = fields.take("logit_bias") else { return }
         guard case .object(let members) = value else { throw fields.wrongKind("logit_bias", value, "an object") }
+        guard members.count <= Self.maximumBiases else {
+            throw .invalid("logit_bias", "logit_bias must have at most \(Self.maximumBiases) tokens.")
+        }
         for member in members {
             guard let token = UInt32(member.key) else {
                 throw .invalid("logit_bias", "logit_bias must name tokens by their ids.")
@@ -175,8 +185,10 @@ struct RequestReader: Sendable {
         }
     }
 
+    private static let maximumBiases = 1024
+
     /// How the chat template is applied; the members of `chat_template_kwargs` are its variables.
-    private func template(_ fields: inout FieldReader, _ request: inout DoorRequest) throws(APIError) {
+    static func template(_ fields: inout FieldReader, _ request: inout DoorRequest) throws(APIError) {
         var arguments: [JSONValue.Member] = []
         if let value = fields.take("chat_template_kwargs") {
             guard case .object(let members) = value else {

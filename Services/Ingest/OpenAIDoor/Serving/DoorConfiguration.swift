@@ -46,7 +46,7 @@ public struct DoorConfiguration: Sendable {
     /// Requests with fields that are unknown are refused.
     public var strictFields = false
     /// What `/version` says.
-    public var version = "0.8.0"
+    public var version = ProductVersion.text
     /// Bytes of answers that the system may hold for one connection: what it holds counts as delivered, although the
     /// client may never read it. Linux takes twice as much, for its own bookkeeping.
     public var sendBuffer = 256 << 10

@@ -143,7 +143,7 @@ final class DoorConnection: ChannelDuplexHandler {
         self.exchange = nil
         dropBody(exchange)
         giveUpChoices(exchange)
-        if isComplete, exchange.isCompletion { server.metrics.count(exchange.route.label, status: 499) }
+        if isComplete, exchange.takesBody { server.metrics.count(exchange.route.label, status: 499) }
     }
 
     func elapsed(_ exchange: Exchange) -> UInt64 {
@@ -195,7 +195,7 @@ final class DoorConnection: ChannelDuplexHandler {
             if let headSince, isOver(configuration.headTimeout, since: headSince) { abort() }
         case .reading:
             guard let exchange else { return abort() }
-            guard exchange.isCompletion else {
+            guard exchange.takesBody else {
                 if isOver(configuration.headTimeout, since: phaseSince) { abort() }
                 return
             }
@@ -253,7 +253,7 @@ final class DoorConnection: ChannelDuplexHandler {
         self.exchange = exchange
         enter(.reading)
         switch plan {
-        case .complete, .models, .model: isKnown = true
+        case .complete, .tokens, .models, .model: isKnown = true
         case .refuse, .admin, .preflight, .text: if !server.hasKeys { isKnown = true }
         }
         guard exchange.isEndless else {
@@ -268,7 +268,7 @@ final class DoorConnection: ChannelDuplexHandler {
         }
         switch plan {
         case .refuse(let error): refuse(exchange, error)
-        case .complete where exchange.hasLength: refuse(exchange, tooLarge)
+        case .complete where exchange.hasLength, .tokens where exchange.hasLength: refuse(exchange, tooLarge)
         default: break
         }
     }
@@ -304,6 +304,9 @@ final class DoorConnection: ChannelDuplexHandler {
         case .complete(let form, let client):
             guard exchange.bodyBytes <= server.configuration.bodyLimit else { return refuse(exchange, tooLarge) }
             complete(exchange, form, client)
+        case .tokens(let form, let client):
+            guard exchange.bodyBytes <= server.configuration.bodyLimit else { return refuse(exchange, tooLarge) }
+            askTokens(exchange, form, client)
         case .admin(let path): askAdmin(exchange, path)
         case .models, .model: askModels(exchange)
         case .preflight: respond(exchange, status: 204, contentType: nil, fields: [], ByteBuffer())
@@ -382,7 +385,7 @@ final class DoorConnection: ChannelDuplexHandler {
             exchange, status: error.status, contentType: "application/json", fields: fields, body)
     }
 
-    private func respond(
+    func respond(
         _ exchange: Exchange, status: Int, contentType: String?, fields: [(String, String)],
         _ body: ByteBuffer
     ) {

@@ -100,16 +100,19 @@ final class Exchange {
         return shown.joined(separator: ", ")
     }
 
-    /// Whether it asks for a completion.
-    var isCompletion: Bool {
-        if case .complete = plan { true } else { false }
+    /// Whether its body says what it asks for.
+    var takesBody: Bool {
+        switch plan {
+        case .complete, .tokens: true
+        case .models, .model, .admin, .preflight, .text, .refuse: false
+        }
     }
 
     /// Takes a part of the body, which is kept if it is wanted and no larger than `limit`; false when it is too much to
     /// go on.
     func add(_ part: ByteBuffer, limit: Int) -> Bool {
         bodyBytes += part.readableBytes
-        guard isCompletion, bodyBytes <= limit else {
+        guard takesBody, bodyBytes <= limit else {
             body = nil
             return bodyBytes <= Self.patience
         }

@@ -11,6 +11,7 @@ public import Telemetry
 /// The HTTP door of the ingest: OpenAI's completion API, and the operator's routes of `AdminRoutes`.
 ///
 /// - `POST /v1/chat/completions`, `POST /v1/completions`, streamed (server-sent events) or not
+/// - `POST /tokenize`, `POST /detokenize`
 /// - `GET /v1/models`, `GET /v1/models/{id}`
 /// - `GET /livez`, `GET /healthz` (also `/health`, `/ping`), `GET /metrics`, `GET /version`, `GET /openapi.json`
 ///

@@ -7,6 +7,7 @@ struct RequestGate: Sendable {
     /// What a request asks for.
     enum Plan {
         case complete(RequestReader.Form, Client)
+        case tokens(TokenReader.Form, Client)
         case models
         case model(String)
         /// One of the operator's routes; if there is none of this path, unknown.
@@ -54,6 +55,10 @@ struct RequestGate: Sendable {
                 let client = try client(head.headers)
                 try checkContent(head.headers)
                 return .complete(route == .chatCompletions ? .chat : .text, client)
+            case (.tokenize, .POST), (.detokenize, .POST):
+                let client = try client(head.headers)
+                try checkContent(head.headers)
+                return .tokens(route == .tokenize ? .tokenize : .detokenize, client)
             case (.models, .GET):
                 _ = try client(head.headers)
                 return .models

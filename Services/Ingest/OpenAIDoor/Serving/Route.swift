@@ -5,6 +5,8 @@ import NIOHTTP1
 enum Route: Equatable, Sendable {
     case chatCompletions
     case completions
+    case tokenize
+    case detokenize
     case models
     /// One model, by its id; ids may have slashes.
     case model(String)
@@ -17,6 +19,8 @@ enum Route: Equatable, Sendable {
         switch path {
         case "/v1/chat/completions": self = .chatCompletions
         case "/v1/completions": self = .completions
+        case "/tokenize": self = .tokenize
+        case "/detokenize": self = .detokenize
         case "/v1/models": self = .models
         case "/health", "/ping": self = .health
         case "/version": self = .version
@@ -58,6 +62,8 @@ enum Route: Equatable, Sendable {
         switch self {
         case .chatCompletions: "chat_completions"
         case .completions: "completions"
+        case .tokenize: "tokenize"
+        case .detokenize: "detokenize"
         case .models, .model: "models"
         case .health, .version, .openAPI: "admin"
         case .unknown: "unknown"
@@ -66,7 +72,7 @@ enum Route: Equatable, Sendable {
 
     var method: HTTPMethod {
         switch self {
-        case .chatCompletions, .completions: .POST
+        case .chatCompletions, .completions, .tokenize, .detokenize: .POST
         case .models, .model, .health, .version, .openAPI, .unknown: .GET
         }
     }

@@ -1,3 +1,5 @@
+import AdminDoor
+
 /// What `/openapi.json` says: the door's requests and answers in OpenAPI 3.1.
 enum OpenAPIDocument {
     static let text = #"""
@@ -5,7 +7,7 @@ enum OpenAPIDocument {
          "openapi": "3.1.0",
          "info": {
           "title": "Token Factory",
-          "version": "0.8.0",
+          "version": "\#(ProductVersion.text)",
           "description": "OpenAI's completion API. docs/openai-api.md has every field."
          },
          "security": [
@@ -683,6 +685,360 @@ enum OpenAPIDocument {
              }
             }
            }
+          },
+          "/tokenize": {
+           "post": {
+            "operationId": "tokenize",
+            "summary": "The tokens of a text or of a conversation.",
+            "parameters": [
+             {
+              "name": "X-Request-Id",
+              "in": "header",
+              "schema": {
+               "type": "string",
+               "maxLength": 256
+              }
+             },
+             {
+              "name": "x-request-timeout-ms",
+              "in": "header",
+              "schema": {
+               "type": "integer",
+               "minimum": 1,
+               "maximum": 86400000
+              }
+             }
+            ],
+            "requestBody": {
+             "required": true,
+             "content": {
+              "application/json": {
+               "schema": {
+                "$ref": "#/components/schemas/TokenizeRequest"
+               }
+              }
+             }
+            },
+            "responses": {
+             "200": {
+              "description": "The answer.",
+              "content": {
+               "application/json": {
+                "schema": {
+                 "type": "object",
+                 "required": [
+                  "count",
+                  "max_model_len",
+                  "tokens"
+                 ],
+                 "properties": {
+                  "count": {
+                   "type": "integer"
+                  },
+                  "max_model_len": {
+                   "type": [
+                    "integer",
+                    "null"
+                   ]
+                  },
+                  "tokens": {
+                   "type": "array",
+                   "items": {
+                    "type": "integer",
+                    "minimum": 0
+                   }
+                  },
+                  "token_strs": {
+                   "type": [
+                    "array",
+                    "null"
+                   ],
+                   "items": {
+                    "type": "string"
+                   }
+                  }
+                 }
+                }
+               }
+              }
+             },
+             "400": {
+              "description": "Why not, in OpenAI's form.",
+              "content": {
+               "application/json": {
+                "schema": {
+                 "$ref": "#/components/schemas/Error"
+                }
+               }
+              }
+             },
+             "401": {
+              "description": "Why not, in OpenAI's form.",
+              "content": {
+               "application/json": {
+                "schema": {
+                 "$ref": "#/components/schemas/Error"
+                }
+               }
+              }
+             },
+             "403": {
+              "description": "Why not, in OpenAI's form.",
+              "content": {
+               "application/json": {
+                "schema": {
+                 "$ref": "#/components/schemas/Error"
+                }
+               }
+              }
+             },
+             "404": {
+              "description": "Why not, in OpenAI's form.",
+              "content": {
+               "application/json": {
+                "schema": {
+                 "$ref": "#/components/schemas/Error"
+                }
+               }
+              }
+             },
+             "408": {
+              "description": "Why not, in OpenAI's form.",
+              "content": {
+               "application/json": {
+                "schema": {
+                 "$ref": "#/components/schemas/Error"
+                }
+               }
+              }
+             },
+             "413": {
+              "description": "Why not, in OpenAI's form.",
+              "content": {
+               "application/json": {
+                "schema": {
+                 "$ref": "#/components/schemas/Error"
+                }
+               }
+              }
+             },
+             "415": {
+              "description": "Why not, in OpenAI's form.",
+              "content": {
+               "application/json": {
+                "schema": {
+                 "$ref": "#/components/schemas/Error"
+                }
+               }
+              }
+             },
+             "429": {
+              "description": "Why not, in OpenAI's form.",
+              "content": {
+               "application/json": {
+                "schema": {
+                 "$ref": "#/components/schemas/Error"
+                }
+               }
+              }
+             },
+             "500": {
+              "description": "Why not, in OpenAI's form.",
+              "content": {
+               "application/json": {
+                "schema": {
+                 "$ref": "#/components/schemas/Error"
+                }
+               }
+              }
+             },
+             "503": {
+              "description": "Why not, in OpenAI's form.",
+              "content": {
+               "application/json": {
+                "schema": {
+                 "$ref": "#/components/schemas/Error"
+                }
+               }
+              }
+             },
+             "504": {
+              "description": "Why not, in OpenAI's form.",
+              "content": {
+               "application/json": {
+                "schema": {
+                 "$ref": "#/components/schemas/Error"
+                }
+               }
+              }
+             }
+            }
+           }
+          },
+          "/detokenize": {
+           "post": {
+            "operationId": "detokenize",
+            "summary": "The text of tokens.",
+            "parameters": [
+             {
+              "name": "X-Request-Id",
+              "in": "header",
+              "schema": {
+               "type": "string",
+               "maxLength": 256
+              }
+             },
+             {
+              "name": "x-request-timeout-ms",
+              "in": "header",
+              "schema": {
+               "type": "integer",
+               "minimum": 1,
+               "maximum": 86400000
+              }
+             }
+            ],
+            "requestBody": {
+             "required": true,
+             "content": {
+              "application/json": {
+               "schema": {
+                "$ref": "#/components/schemas/DetokenizeRequest"
+               }
+              }
+             }
+            },
+            "responses": {
+             "200": {
+              "description": "The answer.",
+              "content": {
+               "application/json": {
+                "schema": {
+                 "type": "object",
+                 "required": [
+                  "prompt"
+                 ],
+                 "properties": {
+                  "prompt": {
+                   "type": "string"
+                  }
+                 }
+                }
+               }
+              }
+             },
+             "400": {
+              "description": "Why not, in OpenAI's form.",
+              "content": {
+               "application/json": {
+                "schema": {
+                 "$ref": "#/components/schemas/Error"
+                }
+               }
+              }
+             },
+             "401": {
+              "description": "Why not, in OpenAI's form.",
+              "content": {
+               "application/json": {
+                "schema": {
+                 "$ref": "#/components/schemas/Error"
+                }
+               }
+              }
+             },
+             "403": {
+              "description": "Why not, in OpenAI's form.",
+              "content": {
+               "application/json": {
+                "schema": {
+                 "$ref": "#/components/schemas/Error"
+                }
+               }
+              }
+             },
+             "404": {
+              "description": "Why not, in OpenAI's form.",
+              "content": {
+               "application/json": {
+                "schema": {
+                 "$ref": "#/components/schemas/Error"
+                }
+               }
+              }
+             },
+             "408": {
+              "description": "Why not, in OpenAI's form.",
+              "content": {
+               "application/json": {
+                "schema": {
+                 "$ref": "#/components/schemas/Error"
+                }
+               }
+              }
+             },
+             "413": {
+              "description": "Why not, in OpenAI's form.",
+              "content": {
+               "application/json": {
+                "schema": {
+                 "$ref": "#/components/schemas/Error"
+                }
+               }
+              }
+             },
+             "415": {
+              "description": "Why not, in OpenAI's form.",
+              "content": {
+               "application/json": {
+                "schema": {
+                 "$ref": "#/components/schemas/Error"
+                }
+               }
+              }
+             },
+             "429": {
+              "description": "Why not, in OpenAI's form.",
+              "content": {
+               "application/json": {
+                "schema": {
+                 "$ref": "#/components/schemas/Error"
+                }
+               }
+              }
+             },
+             "500": {
+              "description": "Why not, in OpenAI's form.",
+              "content": {
+               "application/json": {
+                "schema": {
+                 "$ref": "#/components/schemas/Error"
+                }
+               }
+              }
+             },
+             "503": {
+              "description": "Why not, in OpenAI's form.",
+              "content": {
+               "application/json": {
+                "schema": {
+                 "$ref": "#/components/schemas/Error"
+                }
+               }
+              }
+             },
+             "504": {
+              "description": "Why not, in OpenAI's form.",
+              "content": {
+               "application/json": {
+                "schema": {
+                 "$ref": "#/components/schemas/Error"
+                }
+               }
+              }
+             }
+            }
+           }
           }
          },
          "components": {
@@ -1220,6 +1576,100 @@ enum OpenAPIDocument {
                 "array"
                ]
               }
+             }
+            }
+           },
+           "TokenizeRequest": {
+            "type": "object",
+            "properties": {
+             "model": {
+              "type": [
+               "string",
+               "null"
+              ]
+             },
+             "prompt": {
+              "type": [
+               "string",
+               "null"
+              ]
+             },
+             "messages": {
+              "type": "array",
+              "minItems": 1,
+              "maxItems": 2048,
+              "items": {
+               "$ref": "#/components/schemas/Message"
+              }
+             },
+             "add_special_tokens": {
+              "type": [
+               "boolean",
+               "null"
+              ]
+             },
+             "return_token_strs": {
+              "type": [
+               "boolean",
+               "null"
+              ]
+             },
+             "add_generation_prompt": {
+              "type": [
+               "boolean",
+               "null"
+              ]
+             },
+             "continue_final_message": {
+              "type": [
+               "boolean",
+               "null"
+              ]
+             },
+             "chat_template_kwargs": {
+              "type": [
+               "object",
+               "null"
+              ]
+             }
+            },
+            "anyOf": [
+             {
+              "required": [
+               "prompt"
+              ],
+              "properties": {
+               "prompt": {
+                "type": "string"
+               }
+              }
+             },
+             {
+              "required": [
+               "messages"
+              ]
+             }
+            ]
+           },
+           "DetokenizeRequest": {
+            "type": "object",
+            "required": [
+             "tokens"
+            ],
+            "properties": {
+             "model": {
+              "type": [
+               "string",
+               "null"
+              ]
+             },
+             "tokens": {
+              "type": "array",
+              "items": {
+               "type": "integer",
+               "minimum": 0
+              },
+              "maxItems": 131072
              }
             }
            }
