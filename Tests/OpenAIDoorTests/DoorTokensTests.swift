@@ -1,4 +1,5 @@
 import Keys
+import Synchronization
 import Testing
 
 @testable import OpenAIDoor

@@ -1,4 +1,5 @@
-import Keys
+public import Keys
+import Line
 public import OpenAIDoor
 import Station
 import Telemetry
@@ -11,7 +12,6 @@ extension IngestLoop {
     struct PendingTokens {
         let question: DoorTokenQuestion
         let weight: UInt32
-        let bytes: Int
         /// When the client is told that nobody answered.
         let until: UInt64
         let answer: CheckedContinuation<Result<DoorTokens, DoorFailure>, Never>
@@ -32,10 +32,11 @@ extension IngestLoop {
     ) async -> Result<DoorTokens, DoorFailure> {
         let now = MonotonicClock.now()
         let body = RequestBody(question.request)
-        let bytes = body.strings.reduce(body.tokens.count * 4 + body.template.arguments.utf8.count) {
-            $0 + $1.utf8.count
+        let promptBytes = body.strings.reduce(body.tokens.count * 4) { $0 + $1.utf8.count }
+        let bytes = promptBytes + body.template.arguments.utf8.count
+        if let failure = refusal(of: body, promptBytes: promptBytes, bytes: bytes, grant, now) {
+            return .failure(failure)
         }
-        if let failure = refusal(of: question, body, bytes: bytes, grant, now) { return .failure(failure) }
         lastQuestion += 1
         let number = lastQuestion
         let timeout = question.request.timeoutNanoseconds
@@ -43,7 +44,7 @@ extension IngestLoop {
         defer { heldBytes -= bytes }
         return await withCheckedContinuation { continuation in
             questions[number] = PendingTokens(
-                question: question, weight: UInt32(clamping: Int(grant?.weight ?? 1) * 1000), bytes: bytes,
+                question: question, weight: UInt32(clamping: Int(grant?.weight ?? 1) * 1000),
                 until: now.addingReportingOverflow(timeout == 0 ? Self.patience : min(timeout, Self.patience))
                     .partialValue,
                 answer: continuation)
@@ -52,14 +53,14 @@ extension IngestLoop {
     }
 
     private func refusal(
-        of question: DoorTokenQuestion, _ body: RequestBody, bytes: Int, _ grant: KeyRing.Grant?, _ now: UInt64
+        of body: RequestBody, promptBytes: Int, bytes: Int, _ grant: KeyRing.Grant?, _ now: UInt64
     ) -> DoorFailure? {
         guard !isDraining else { return DoorFailure(.unavailable, "This ingest is going; try another.") }
         guard heldBytes == 0 || heldBytes + bytes <= configuration.heldBytes else {
             counters.busy += 1
             return DoorFailure(.busy, "Too many requests wait; retry later.")
         }
-        if body.form != .tokens, let message = overflow(of: body, promptBytes: bytes) {
+        if body.form != .tokens, let message = overflow(of: body, promptBytes: promptBytes) {
             counters.refused += 1
             return DoorFailure(.contextLengthExceeded, message)
         }
@@ -95,10 +96,10 @@ extension IngestLoop {
             counters.busy += 1
             return end(number, .failure(DoorFailure(.busy, "Too many requests wait; retry later.")))
         }
-        send(number, pending, to: peer.session)
+        put(number, pending, to: peer.session)
     }
 
-    private func send(_ number: UInt64, _ pending: PendingTokens, to session: SessionRef) {
+    private func put(_ number: UInt64, _ pending: PendingTokens, to session: SessionRef) {
         let body = RequestBody(pending.question.request)
         let now = MonotonicClock.now()
         let tokenize = Tokenize(

@@ -6,6 +6,8 @@ extension PromptEncoder {
         public var text: [UInt8] = []
         /// Where each token's text ends.
         public var ends: [UInt32] = []
+
+        public init() {}
     }
 
     /// The text of tokens. Control tokens have the vocabulary's own.

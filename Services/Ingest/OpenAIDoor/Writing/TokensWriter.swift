@@ -23,7 +23,8 @@ enum TokensWriter {
             buffer.writeDecimal(token)
         }
         guard tokens.ends.count == tokens.tokens.count, !tokens.ends.isEmpty else {
-            return buffer.writeStaticString("],\"token_strs\":null}")
+            buffer.writeStaticString("],\"token_strs\":null}")
+            return
         }
         buffer.writeStaticString("],\"token_strs\":[")
         var begin = 0
