@@ -17,6 +17,8 @@ struct TestDoor {
         _ body: (TestDoor) async throws -> Void
     ) async throws {
         var configuration = DoorConfiguration(address: DoorAddress(host: "127.0.0.1", port: 0))
+        // On a busy machine two seconds pass before the first text.
+        configuration.firstComment = .seconds(3600)
         configuration.now = { 1_700_000_000 }
         configuration.fingerprint = "fp_test"
         configuration.makeID = { DoorRequestID(high: 0x0123_4567_89ab_cdef, low: 0x0123_4567_89ab_cdef) }
