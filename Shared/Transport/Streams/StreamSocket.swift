@@ -29,7 +29,7 @@ final class StreamSocket: LinkSocket {
     var connections: [StreamConnection?] = []
     var freeSlots: [Int] = []
     /// The connection, when there is exactly one.
-    private var onlyConnection: StreamConnection?
+    var onlyConnection: StreamConnection?
     private var glances = 0
     var peers: [UInt64: StreamConnection] = [:]
     private var ready = ConnectionQueue()
@@ -46,9 +46,6 @@ final class StreamSocket: LinkSocket {
     var dial: StreamDial?
     var random = SystemRandomNumberGenerator()
 
-    /// Connections that one gathering accepts at most, for each listener: less than handshakes may be under way, so that
-    /// no newcomer has to go before it was heard.
-    private static let acceptsPerTurn = 64
     /// Bytes to send that do not wait for the turn's end.
     private static let eagerFlush = 256 << 10
 
@@ -167,7 +164,7 @@ final class StreamSocket: LinkSocket {
         }
     }
 
-    private func queue(_ connection: StreamConnection) {
+    func queue(_ connection: StreamConnection) {
         guard !connection.isQueued else { return }
         connection.isQueued = true
         ready.append(connection)
@@ -323,170 +320,6 @@ final class StreamSocket: LinkSocket {
         case .failed(let code):
             lose(connection, .noDetail(code))
         }
-    }
-
-    // MARK: The life of a connection
-
-    /// Takes a descriptor over; nil if it cannot be watched.
-    func add(
-        _ descriptor: Int32, at endpoint: Endpoint, phase: StreamConnection.Phase, watching interest: Poller.Interest
-    ) -> StreamConnection? {
-        let slot = freeSlots.popLast() ?? connections.count
-        if slot == connections.count { connections.append(nil) }
-        let now = MonotonicClock.now()
-        let connection = StreamConnection(
-            slot: slot, descriptor: descriptor, endpoint: endpoint, phase: phase,
-            deadline: now + UInt64(max(0, handshakeMilliseconds)) * 1_000_000)
-        do throws(TransportError) {
-            try poller.add(descriptor, token: UInt64(slot), interest)
-        } catch {
-            connection.close()
-            freeSlots.append(slot)
-            return nil
-        }
-        connections[slot] = connection
-        countConnections()
-        arm(connection.deadline)
-        if nextBeat == .max, options.heartbeatInterval > 0 {
-            nextBeat = now + UInt64(options.heartbeatInterval) * 1_000_000
-            arm(nextBeat)
-        }
-        return connection
-    }
-
-    private var handshakeMilliseconds: Int32 {
-        isRouter ? options.limits.handshakeMilliseconds : options.handshakeTimeout
-    }
-
-    private func countConnections() {
-        let isOnlyOne = connections.count - freeSlots.count == 1
-        onlyConnection = isOnlyOne ? connections.lazy.compactMap { $0 }.first : nil
-    }
-
-    private func accept(at index: Int) {
-        let listener = listeners[index]
-        for _ in 0..<Self.acceptsPerTurn {
-            var (from, length) = (sockaddr_storage(), socklen_t(MemoryLayout<sockaddr_storage>.size))
-            let descriptor = unsafe withUnsafeMutablePointer(to: &from) { from in
-                unsafe from.withMemoryRebound(to: sockaddr.self, capacity: 1) { from in
-                    unsafe accept4(listener.descriptor, from, &length, tf_accept_flags)
-                }
-            }
-            guard descriptor >= 0 else {
-                switch errno {
-                case EAGAIN: return
-                case EINTR, ECONNABORTED, EPROTO: continue
-                case let code:
-                    // Out of descriptors or memory: what waits stays, and is asked again later.
-                    refusals.unaccepted += 1
-                    report(.acceptFailed(code), listener.endpoint)
-                    poller.remove(listener.descriptor)
-                    listener.resumeAt = MonotonicClock.now() + StreamListener.pause
-                    arm(listener.resumeAt)
-                    return
-                }
-            }
-            let address = PeerAddress(from)
-            guard makeRoom(for: address) else {
-                Glibc.close(descriptor)
-                refusals.crowded += 1
-                report(.acceptFailed(EUSERS), listener.endpoint)
-                continue
-            }
-            StreamAddress.prepare(descriptor, family: listener.family)
-            guard
-                let connection = add(
-                    descriptor, at: listener.endpoint, phase: .greeting(Handshake(.router)), watching: .reading)
-            else {
-                refusals.unaccepted += 1
-                report(.acceptFailed(errno), listener.endpoint)
-                continue
-            }
-            count(connection, from: address)
-            report(.accepted, listener.endpoint)
-            connection.unsent.append(framed: Handshake.greeting)
-            write(connection)
-        }
-    }
-
-    /// The transport is connected: the dealer greets.
-    func begin(_ connection: StreamConnection) {
-        guard case .dealer(let id) = kind else { return }
-        connection.phase = .greeting(Handshake(.dealer(identity: id.bytes)))
-        poller.change(connection.descriptor, token: UInt64(connection.slot), .reading)
-        report(.connected, connection.endpoint)
-        connection.unsent.append(framed: Handshake.greeting)
-        write(connection)
-    }
-
-    private func shake(_ connection: StreamConnection, _ handshake: Handshake) {
-        var handshake = handshake
-        let step: Handshake.Step
-        do throws(ZMTPError) {
-            step = try handshake.receive(connection.received.unread)
-        } catch {
-            if !error.farewell.isEmpty {
-                connection.unsent.append(framed: error.farewell)
-                write(connection)
-                // Closing alone may reset the connection before the other side has read why.
-                shutdown(connection.descriptor, Int32(SHUT_WR))
-            }
-            refusals.malformed += 1
-            return lose(connection, HandshakeFailure(error), isRefusal: error.isRefusal)
-        }
-        connection.received.skip(step.consumed)
-        connection.phase = .greeting(handshake)
-        if !step.reply.isEmpty {
-            connection.unsent.append(framed: step.reply)
-            write(connection)
-        }
-        guard let peer = step.peer, !connection.isClosed else { return }
-        connection.phase = .open
-        countHandshake(connection)
-        connection.liveness.answers = peer.hasHeartbeats
-        if isRouter, let id = PeerID(routingFrame: peer.identity.span) {
-            // The newcomer takes the id over, as with ZMQ_ROUTER_HANDOVER.
-            if let old = peers[id.raw] { lose(old) }
-            connection.peer = id
-            peers[id.raw] = connection
-        }
-        dial?.plan.succeeded()
-        report(.handshakeSucceeded, connection.endpoint)
-        queue(connection)
-    }
-
-    /// Ends a connection that its other side, or a limit, does not let stand.
-    func end(
-        _ connection: StreamConnection, countedAs reason: WritableKeyPath<ConnectionRefusals, UInt64>,
-        _ failure: HandshakeFailure = .noDetail(EPROTO)
-    ) {
-        guard !connection.isClosed else { return }
-        refusals[keyPath: reason] += 1
-        lose(connection, failure)
-    }
-
-    /// Gives a connection up, and lets a dealer try again later.
-    func lose(
-        _ connection: StreamConnection, _ failure: HandshakeFailure = .noDetail(EPROTO), isRefusal: Bool = false
-    ) {
-        guard !connection.isClosed else { return }
-        switch connection.phase {
-        case .connecting: break
-        case .greeting: report(.handshakeFailed(failure), connection.endpoint)
-        case .open: report(.disconnected, connection.endpoint)
-        }
-        discard(connection)
-        if dial?.connection === connection { postpone(isRefusal ? .refused : .lost) }
-    }
-
-    func discard(_ connection: StreamConnection) {
-        uncount(connection)
-        poller.remove(connection.descriptor)
-        connection.close()
-        connections[connection.slot] = nil
-        freeSlots.append(connection.slot)
-        countConnections()
-        if let peer = connection.peer, peers[peer.raw] === connection { peers[peer.raw] = nil }
     }
 
     // MARK: Events
