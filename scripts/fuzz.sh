@@ -3,7 +3,8 @@
 #
 #   scripts/fuzz.sh [--seconds 20] [--build-only] [target...]     targets: the names in Tests/Fuzz/Targets; default: all
 #
-# The modules under test are compiled by swiftc alone, instrumented, without their packages: a minute for all of them.
+# The modules under test are compiled by swiftc alone, instrumented; what they need of packages is the debug build's. A
+# minute for all of them.
 # Seeds are committed (Tests/Fuzz/Corpus, and the wire's vectors); what a run finds new gathers in .build/fuzz/corpus, so
 # that the next one goes on from there. An input that crashes is kept in .build/fuzz/crashes, and the command that runs
 # it again is printed.
@@ -57,6 +58,21 @@ modules_of() {
       module OpenAIDoor Services/Ingest/OpenAIDoor/Reading/*.swift Services/Ingest/OpenAIDoor/Backend/DoorRequest.swift \
         Services/Ingest/OpenAIDoor/Backend/{DoorOutcome,DoorTokens}.swift
       uses=(OpenAIDoor) ;;
+    http-head)
+      # The parser is NIO's, taken as the debug build has made it.
+      [[ -e .build/debug/Modules/NIOEmbedded.swiftmodule ]] || swift build --target NIOEmbedded
+      local map
+      for map in .build/debug/CNIO*.build/module.modulemap .build/checkouts/*/Sources/_AtomicsShims/include/*.modulemap; do
+        flags+=(-Xcc "-fmodule-map-file=$map")
+      done
+      module DoorHeads Services/Ingest/OpenAIDoor/Serving/{Route,RequestLabels}.swift \
+        Services/Ingest/OpenAIDoor/Reading/APIError.swift Services/Ingest/OpenAIDoor/Backend/DoorOutcome.swift
+      uses=(DoorHeads)
+      while IFS= read -r file; do ready+=("$file"); done < <(
+        find -L .build/debug/{NIO,NIOCore,NIOConcurrencyHelpers,NIOEmbedded,NIOHTTP1,NIOPosix,_NIOBase64}.build \
+          .build/debug/{_NIODataStructures,DequeModule,ContainersPreview,InternalCollectionsUtilities}.build \
+          .build/debug/{Atomics,_AtomicsShims}.build \
+          .build/debug/CNIO{Atomics,Darwin,FreeBSD,LLHTTP,Linux,OpenBSD,Posix,WASI,Windows}.build -name '*.o') ;;
     trace)
       module Wire Shared/Wire/*.swift
       module LoadGenerator Tools/LoadGenerator/Core/{Trace,ServiceObjectives,JSONCoding,LoadDoor,LoadRequest,ArrivalPattern}.swift \

@@ -70,6 +70,12 @@ def test_a_bias_beyond_the_vocabulary_is_refused(asker):
     assert (finish, status) == ("failed", "invalidRequest") and "logit_bias" in text
 
 
+@pytest.mark.parametrize("bias", [100.5, -1e30, float("inf"), float("nan")])
+def test_a_bias_that_is_no_bias_is_refused(asker, bias):
+    text, _, _, finish, status = asker.ask(TOKENS, tokens=PROMPT, most=2, biases=[(5000, bias)])
+    assert (finish, status) == ("failed", "invalidRequest") and "logit_bias" in text
+
+
 def test_messages_are_for_the_template_as_they_are(asker):
     plain = asker.ask(CHAT, ["user", "Hi\nyou", "assistant", "", "user", "Go"])
     messages = [

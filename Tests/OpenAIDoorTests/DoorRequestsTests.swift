@@ -72,6 +72,8 @@ import Testing
     @Test func severalAnswersComeTogether() async throws {
         let backend = ScriptedBackend { request, stream in
             guard case .text(let text) = request.prompt else { return }
+            // The first text may go out before the end is there.
+            stream.note(promptTokens: 3, cachedTokens: 1)
             stream.push(ArraySlice("<\(text)\(request.sampling.seed ?? 0)".utf8), tokenCount: 1)
             stream.pushAwaited(ArraySlice(">".utf8), tokenCount: 1)
             let usage = DoorUsage(promptTokens: 3, completionTokens: 2, cachedTokens: 1)
