@@ -145,7 +145,7 @@ let package = Package(
                 "AdminDoor", "Keys", "Settings", "Economics", logging, lifecycle,
             ]),
 
-        target("Tokenization", "Services/Tokenizer/Tokenization", ["Llama"], llama: true),
+        target("Tokenization", "Services/Tokenizer/Tokenization", ["Llama", heap], llama: true),
         target(
             "TokenizerService", "Services/Tokenizer/Service",
             ["Wire", "Transport", "Line", "Station", "Spool", "Telemetry", "Tokenization", logging], llama: true),

@@ -11,7 +11,13 @@ public struct Vocabulary: Sendable {
     /// Tokens that end an answer, in ascending order.
     public let endOfGenerationTokens: [UInt32]
 
+    /// Whether every byte of a text stands in one of its tokens: no token takes white space around it with it, and the
+    /// tokenizer leaves nothing out. A text then has at least as many tokens as its bytes hold the longest token's.
+    public let countsEveryByte: Bool
+
     let markup: MarkupTokens
+    /// The file's name for the way of tokenizing (`tokenizer.ggml.model`), or nothing.
+    let kind: String
     private let model: ModelHandle
     private let vocabulary: VocabularyPointer
     private let flags: [Flags]
@@ -38,6 +44,10 @@ public struct Vocabulary: Sendable {
         endOfSequence = UInt32(exactly: unsafe llama_vocab_eos(vocabulary)).flatMap { known ~= $0 ? $0 : nil }
         addsBeginOfSequence = unsafe llama_vocab_get_add_bos(vocabulary)
 
+        kind = model.metadata("tokenizer.ggml.model") ?? ""
+        let type = unsafe llama_vocab_type(vocabulary)
+        var strips = false
+
         var flags: [Flags] = []
         flags.reserveCapacity(count)
         var endOfGenerationTokens: [UInt32] = []
@@ -52,6 +62,7 @@ public struct Vocabulary: Sendable {
             let attributes = unsafe llama_vocab_get_attr(vocabulary, token).rawValue
             let isControl = attributes & LLAMA_TOKEN_ATTR_CONTROL.rawValue != 0
             if isControl { flag.insert(.control) }
+            if attributes & (LLAMA_TOKEN_ATTR_LSTRIP.rawValue | LLAMA_TOKEN_ATTR_RSTRIP.rawValue) != 0 { strips = true }
             if isControl || attributes & LLAMA_TOKEN_ATTR_USER_DEFINED.rawValue != 0,
                 let text = unsafe llama_vocab_get_text(vocabulary, token)
             {
@@ -63,6 +74,7 @@ public struct Vocabulary: Sendable {
             }
             flags.append(flag)
         }
+        countsEveryByte = !strips && (type == LLAMA_VOCAB_TYPE_BPE || type == LLAMA_VOCAB_TYPE_SPM)
         self.flags = flags
         self.endOfGenerationTokens = endOfGenerationTokens
         self.markup = markup

@@ -91,15 +91,8 @@ final class AnswerStream: RowSource {
     /// Tokens that are still to be made.
     var remaining: Int { Int(limits.maximumTokens) - generated.count }
 
-    /// A hash of the prompt's beginning, for prompts long enough that a cached prefix is worth a detour.
-    var affinity: UInt64? {
-        guard prompt.count >= Self.affinityTokens else { return nil }
-        var digest = TokenDigest()
-        for token in prompt.prefix(Self.affinityTokens) { digest.add(token) }
-        return digest.value
-    }
-
-    private static let affinityTokens = 256
+    /// For prompts long enough that a cached prefix is worth a detour.
+    var affinity: UInt64? { PromptAffinity.of(prompt, tenant: tenant, salt: options.cacheSalt) }
 
     // MARK: Rows
 

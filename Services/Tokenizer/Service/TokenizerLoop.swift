@@ -179,11 +179,22 @@ public actor TokenizerLoop: DiallingStation {
         guard let prompt = Prompt(body.form, body.strings, body.tokens, body.template) else {
             return fail(key, stream, .invalidRequest, "A chat is pairs of role and content.")
         }
+        let context = contextLength
+        if let fewest = fewestTokens(of: prompt), context > 0, fewest >= context {
+            return fail(key, stream, .promptTooLong, Self.overflow(context: context, atLeast: fewest))
+        }
         if let result = pool.encodeAtOnce(prompt, upTo: affordableBytes) {
-            if encode.body.form != .tokens { affordableBytes -= prompt.byteCount }
+            affordableBytes -= prompt.cost
             return encoded(key, result)
         }
-        let ticket = pool.submit(prompt) { [weak self] result in
+        let ticket = pool.submit(
+            prompt,
+            share: EncodeShare(
+                tenant: stream.tenant,
+                weight: stream.options.weight == 0 ? 1 : Double(stream.options.weight) / 1000,
+                priority: stream.options.priority),
+            tokenLimit: context > 0 ? context : .max
+        ) { [weak self] result in
             self?.assumeIsolated { $0.encoded(key, result) }
         }
         guard let ticket else { return fail(key, stream, .busy, "The tokenizer's queue is full.") }
@@ -193,6 +204,8 @@ public actor TokenizerLoop: DiallingStation {
     private func encoded(_ key: UInt64, _ result: Result<[UInt32], PromptError>) {
         guard let stream = streams[key], case .encoding = stream.state else { return }
         switch result {
+        case .failure(.tooManyTokens(let fewest)):
+            fail(key, stream, .promptTooLong, Self.overflow(context: contextLength, atLeast: fewest))
         case .failure(let error):
             fail(key, stream, error.isTheRequestsFault ? .invalidRequest : .engineFailed, error.description)
         case .success(let prompt):
@@ -218,9 +231,18 @@ public actor TokenizerLoop: DiallingStation {
         }
     }
 
+    /// The longest that any worker has, or that of the one which left last; 0 while none is known.
+    private var contextLength: Int { workers.dispatcher.largestContext.map { Int($0) } ?? lastContextLength }
+
+    /// How many tokens a prompt has at least, as far as its size tells; nil where it does not.
+    private func fewestTokens(of prompt: Prompt) -> Int? {
+        if case .tokens(let ids) = prompt { return ids.count }
+        return table.longest > 0 ? prompt.byteCount / table.longest : nil
+    }
+
     /// Keeps the prompt and bounds the answer by what the context has left; the reason when not even the prompt fits.
     private func fit(_ stream: AnswerStream, _ prompt: [UInt32]) -> String? {
-        let context = workers.dispatcher.largestContext.map { Int($0) } ?? lastContextLength
+        let context = contextLength
         stream.prompt = prompt
         guard context > 0 else { return nil }
         guard prompt.count < context else { return Self.overflow(context: context, tokens: prompt.count) }
@@ -234,6 +256,12 @@ public actor TokenizerLoop: DiallingStation {
     static func overflow(context: Int, tokens: Int) -> String {
         "This model's maximum context length is \(context) tokens. However, your messages resulted in \(tokens) tokens. "
             + "Please reduce the length of the messages."
+    }
+
+    /// The same where the prompt was not read to its end.
+    private static func overflow(context: Int, atLeast tokens: Int) -> String {
+        "This model's maximum context length is \(context) tokens. However, your messages resulted in at least "
+            + "\(tokens) tokens. Please reduce the length of the messages."
     }
 
     /// Sends a stream to a worker, or ends it when nothing is left to make.

@@ -1,12 +1,20 @@
 import Dispatch
 import Synchronization
 
+/// Makes tokens of one prompt in steps, between which other prompts have their turn.
+public protocol EncodeSteps: Sendable {
+    /// What the next step takes, in bytes of text: nothing interrupts it.
+    var nextCost: Int { get }
+    /// Goes on by one step; the outcome, once it is known.
+    mutating func step() -> Result<[UInt32], PromptError>?
+}
+
 /// Encodes prompts on threads of its own, so that nobody's long prompt holds up the caller or anybody's short one.
 ///
-/// There are two classes by length. Short prompts go first, and long ones may use all threads but one: a short prompt
-/// waits for other short ones only. One long prompt is always let in, so that they do not starve either. There are never fewer than two threads: with a single core the
-/// operating system shares it between the one for short prompts and a long one that runs, which a queue alone could not
-/// interrupt. Each class is served in the order of submission.
+/// A long prompt is encoded in steps of a few milliseconds, and the threads take the next step of the tenant whose turn
+/// it is (``EncodeQueue``). Steps that take longer, since a text has no place to be cut or a template has many messages,
+/// are heavy: they may have all threads but one. There are never fewer than two threads: with a single core the operating
+/// system shares it between the two, which a queue alone could not interrupt.
 ///
 /// Submitting takes a lock for some instructions, once per request. All methods may be called from any thread.
 public final class EncodePool: Sendable {
@@ -19,66 +27,65 @@ public final class EncodePool: Sendable {
     public struct Limits: Equatable, Sendable {
         /// Threads; fewer than two means two.
         public var threads: Int
-        /// Prompts that wait, not counting those being encoded.
+        /// Prompts that wait, or have steps left.
         public var waiting: Int
-        /// Bytes of prompts that wait.
-        public var waitingBytes: Int
-        /// Up to so many bytes a prompt is short. 8 KB take less than two milliseconds.
-        public var shortBytes: Int
+        /// Bytes of all prompts that are here.
+        public var bytes: Int
+        /// A step of more bytes is heavy. So many take about sixteen milliseconds.
+        public var lightBytes: Int
 
-        public init(
-            threads: Int, waiting: Int = 4096, waitingBytes: Int = 256 << 20, shortBytes: Int = 8 << 10
-        ) {
+        public init(threads: Int, waiting: Int = 4096, bytes: Int = 256 << 20, lightBytes: Int = 64 << 10) {
             self.threads = max(2, threads)
             self.waiting = waiting
-            self.waitingBytes = waitingBytes
-            self.shortBytes = shortBytes
+            self.bytes = bytes
+            self.lightBytes = lightBytes
         }
     }
 
     public typealias Completion = @Sendable (Result<[UInt32], PromptError>) -> Void
 
     private let limits: Limits
-    private let encode: @Sendable (Prompt) -> Result<[UInt32], PromptError>
+    private let begin: @Sendable (Prompt, Int) -> any EncodeSteps
     private let post: @Sendable (@escaping @Sendable () -> Void) -> Void
     private let threads: [DispatchQueue]
     private let state: Mutex<State>
 
     /// - Parameters:
     ///   - post: runs a closure where the caller wants its completions, for instance on its reactor.
-    ///   - encode: called on the pool's threads, several at once.
+    ///   - begin: gives a prompt's steps, and how many tokens it may have; what it does itself takes no time.
     public init(
         limits: Limits, post: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void,
-        encode: @escaping @Sendable (Prompt) -> Result<[UInt32], PromptError>
+        begin: @escaping @Sendable (Prompt, Int) -> any EncodeSteps
     ) {
         self.limits = limits
         self.post = post
-        self.encode = encode
+        self.begin = begin
         // Serial queues get threads beyond the number of cores, which a concurrent one does not.
         threads = (0..<limits.threads).map { DispatchQueue(label: "token-factory.encode.\($0)") }
         state = Mutex(State(threads: limits.threads))
     }
 
-    /// Prompts that wait, not counting those being encoded.
-    public var waitingCount: Int { state.withLock { $0.short.jobs.count + $0.long.jobs.count } }
+    /// Prompts that wait for their first step or the next one.
+    public var waitingCount: Int { state.withLock { $0.queue.count } }
 
     /// Queues a prompt.
     ///
-    /// - Parameter completion: posted once, unless the ticket is cancelled first.
+    /// - Parameters:
+    ///   - tokenLimit: a prompt of so many tokens or more is refused, as soon as that is certain.
+    ///   - completion: posted once, unless the ticket is cancelled first.
     /// - Returns: nil if the queue is full: say *busy*.
-    public func submit(_ prompt: Prompt, completion: @escaping Completion) -> Ticket? {
+    public func submit(
+        _ prompt: Prompt, share: EncodeShare = EncodeShare(), tokenLimit: Int = .max, completion: @escaping Completion
+    ) -> Ticket? {
         let byteCount = prompt.byteCount
-        let isLong = byteCount > limits.shortBytes
+        let steps = begin(prompt, tokenLimit)
         let (ticket, thread) = state.withLock { state -> (Ticket?, Int?) in
-            guard state.short.jobs.count + state.long.jobs.count < limits.waiting,
-                state.waitingBytes + byteCount <= limits.waitingBytes
-            else { return (nil, nil) }
+            guard state.queue.count < limits.waiting, state.bytes + byteCount <= limits.bytes else { return (nil, nil) }
             state.lastNumber += 1
-            let number = state.lastNumber
-            let job = Job(prompt: prompt, byteCount: byteCount, isLong: isLong, completion: completion)
-            if isLong { state.long.append(job, number) } else { state.short.append(job, number) }
-            state.waitingBytes += byteCount
-            return (Ticket(number: number), state.wake())
+            state.bytes += byteCount
+            state.queue.insert(
+                entry(Job(steps: steps, byteCount: byteCount, completion: completion), state.lastNumber, share))
+            return (Ticket(number: state.lastNumber), state.wake())
         }
         if let thread { threads[thread].async { self.work(thread) } }
         return ticket
@@ -87,106 +94,108 @@ public final class EncodePool: Sendable {
     /// Encodes on the caller's thread, where that costs less than changing threads: token ids, and short texts while
     /// nobody waits.
     ///
-    /// - Parameter bytes: How much text the caller can afford now.
+    /// - Parameter cost: How much the caller can afford now, as ``Prompt/cost`` counts.
     /// - Returns: nil if the prompt is for the pool.
-    public func encodeAtOnce(_ prompt: Prompt, upTo bytes: Int) -> Result<[UInt32], PromptError>? {
-        if case .tokens = prompt { return encode(prompt) }
-        guard prompt.byteCount <= bytes, waitingCount == 0 else { return nil }
-        return encode(prompt)
+    public func encodeAtOnce(
+        _ prompt: Prompt, upTo cost: Int, tokenLimit: Int = .max
+    ) -> Result<[UInt32], PromptError>? {
+        if case .tokens = prompt {
+        } else {
+            guard prompt.cost <= cost, waitingCount == 0 else { return nil }
+        }
+        var steps = begin(prompt, tokenLimit)
+        while true {
+            if let result = steps.step() { return result }
+        }
     }
 
     /// Takes a prompt back.
     ///
-    /// - Returns: true if it was still waiting: its completion will not be called.
+    /// - Returns: true if it was still here: its completion will not be called.
     @discardableResult
     public func cancel(_ ticket: Ticket) -> Bool {
         state.withLock { state in
-            guard let job = state.short.remove(ticket.number) ?? state.long.remove(ticket.number) else { return false }
-            state.waitingBytes -= job.byteCount
+            if let entry = state.queue.remove(ticket.number) {
+                state.bytes -= entry.work.byteCount
+                return true
+            }
+            guard state.running[ticket.number] == false else { return false }
+            state.running[ticket.number] = true
             return true
         }
     }
 
+    private func entry(
+        _ job: Job, _ number: UInt64, _ share: EncodeShare, time: Double? = nil
+    ) -> EncodeQueue<Job>.Entry {
+        let cost = job.steps.nextCost
+        return EncodeQueue.Entry(
+            number: number, share: share, cost: cost, isHeavy: cost > limits.lightBytes, work: job, time: time)
+    }
+
     /// Encodes until nothing is left that this thread may take.
     private func work(_ thread: Int) {
-        var last: Job?
-        while let job = state.withLock({ $0.next(after: last, thread: thread) }) {
-            let result = encode(job.prompt)
-            let completion = job.completion
-            post { completion(result) }
-            last = job
+        var current = state.withLock { $0.next(thread: thread) }
+        while let wasHeavy = current?.isHeavy {
+            let result = current?.work.steps.step() ?? nil
+            let (completion, woken) = state.withLock { state -> (Completion?, Int?) in
+                // Taken, so that what it holds has one owner, and the next step does not have to copy it.
+                guard var entry = current.take() else { return (nil, nil) }
+                if wasHeavy { state.heavyRunning -= 1 }
+                let isCancelled = state.running.removeValue(forKey: entry.number) ?? false
+                if isCancelled || result != nil {
+                    state.bytes -= entry.work.byteCount
+                    return (isCancelled ? nil : entry.work.completion, wasHeavy ? state.wake() : nil)
+                }
+                entry.cost = entry.work.steps.nextCost
+                entry.isHeavy = entry.cost > limits.lightBytes
+                state.queue.insert(entry)
+                // A heavy step that waited for this one's end may be for a thread that rests.
+                return (nil, wasHeavy ? state.wake() : nil)
+            }
+            if let woken { threads[woken].async { self.work(woken) } }
+            if let result, let completion { post { completion(result) } }
+            current = state.withLock { $0.next(thread: thread) }
         }
     }
 
     private struct Job: Sendable {
-        let prompt: Prompt
+        var steps: any EncodeSteps
         let byteCount: Int
-        let isLong: Bool
         let completion: Completion
     }
 
-    /// First in, first out, with removal by number.
-    private struct Line: Sendable {
-        private(set) var jobs: [UInt64: Job] = [:]
-        private var order: [UInt64] = []
-        private var head = 0
-
-        mutating func append(_ job: Job, _ number: UInt64) {
-            jobs[number] = job
-            order.append(number)
-        }
-
-        mutating func remove(_ number: UInt64) -> Job? { jobs.removeValue(forKey: number) }
-
-        mutating func popFirst() -> Job? {
-            while head < order.count {
-                let job = jobs.removeValue(forKey: order[head])
-                head += 1
-                if head == order.count || head > 1024 {
-                    order.removeFirst(head)
-                    head = 0
-                }
-                if let job { return job }
-            }
-            return nil
-        }
-    }
-
     private struct State: Sendable {
-        var short = Line()
-        var long = Line()
-        var waitingBytes = 0
+        var queue = EncodeQueue<Job>()
+        /// Prompts in a step now, and whether they were taken back meanwhile.
+        var running: [UInt64: Bool] = [:]
+        /// Of all prompts that are here.
+        var bytes = 0
         var lastNumber: UInt64 = 0
+        var heavyRunning = 0
         private var idle: [Int]
-        private var longRunning = 0
-        private let longLimit: Int
+        private let heavyLimit: Int
 
         init(threads: Int) {
             idle = Array((0..<threads).reversed())
-            longLimit = threads - 1
+            heavyLimit = threads - 1
         }
 
         /// A thread to start, if there is one and work that it may take.
         mutating func wake() -> Int? {
-            guard !short.jobs.isEmpty || longRunning < longLimit else { return nil }
+            guard queue.lightCount > 0 || (queue.heavyCount > 0 && heavyRunning < heavyLimit) else { return nil }
             return idle.popLast()
         }
 
-        /// The next job for a thread that has just done `last`; nil puts the thread to rest.
-        mutating func next(after last: Job?, thread: Int) -> Job? {
-            if let last, last.isLong { longRunning -= 1 }
-            var job = longRunning == 0 ? nil : short.popFirst()
-            if job == nil, longRunning < longLimit {
-                job = long.popFirst()
-                if job != nil { longRunning += 1 }
-            }
-            job = job ?? short.popFirst()
-            if let job {
-                waitingBytes -= job.byteCount
-            } else {
+        /// The next step for a thread; nil puts the thread to rest.
+        mutating func next(thread: Int) -> EncodeQueue<Job>.Entry? {
+            guard let entry = queue.popFirst(heavy: heavyRunning < heavyLimit) else {
                 idle.append(thread)
+                return nil
             }
-            return job
+            if entry.isHeavy { heavyRunning += 1 }
+            running[entry.number] = false
+            return entry
         }
     }
 }
@@ -199,12 +208,8 @@ extension EncodePool {
         encoder: PromptEncoder, limits: Limits, now: @escaping @Sendable () -> Int64,
         post: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void
     ) {
-        self.init(limits: limits, post: post) { prompt in
-            do throws(PromptError) {
-                return .success(try encoder.encode(prompt, now: now()))
-            } catch {
-                return .failure(error)
-            }
+        self.init(limits: limits, post: post) { prompt, tokenLimit in
+            encoder.steps(prompt, tokenLimit: tokenLimit, now: now())
         }
     }
 }

@@ -11,7 +11,7 @@ public enum Prompt: Equatable, Sendable {
     /// Token ids, taken as they are.
     case tokens([UInt32])
 
-    /// Roughly how long it takes to encode: bytes of text, or of ids.
+    /// Bytes of text, or of ids.
     public var byteCount: Int {
         switch self {
         case .chat(let messages, let options):
@@ -21,6 +21,19 @@ public enum Prompt: Equatable, Sendable {
         case .tokens(let tokens): tokens.count * MemoryLayout<UInt32>.size
         }
     }
+
+    /// How long it takes to encode, in bytes of text that take as long. A message takes a template some 40 µs however
+    /// little stands in it, and a kilobyte of text takes 250.
+    public var cost: Int {
+        switch self {
+        case .chat(let messages, _): byteCount + Self.messageCost * messages.count
+        case .messages: 4 * byteCount
+        case .text: byteCount
+        case .tokens(let tokens): tokens.count / 64
+        }
+    }
+
+    static let messageCost = 160
 }
 
 /// Why a prompt has no tokens.
@@ -37,6 +50,8 @@ public enum PromptError: Error, Equatable, Sendable {
     case templateFailed(reason: String)
     /// The tokenizer gave up on a text of `byteCount` bytes.
     case cannotTokenize(byteCount: Int)
+    /// It has at least so many tokens, which is more than it may have.
+    case tooManyTokens(atLeast: Int)
 
     /// Whether another request can do better; otherwise the model is at fault.
     public var isTheRequestsFault: Bool {
@@ -55,6 +70,7 @@ extension PromptError: CustomStringConvertible {
         case .refusedByTemplate(let reason): "The model's chat template refuses these messages: \(reason)"
         case .templateFailed(let reason): "The model's chat template failed: \(reason)"
         case .cannotTokenize(let byteCount): "A text of \(byteCount) bytes could not be tokenized."
+        case .tooManyTokens(let count): "The prompt has at least \(count) tokens, which is too many."
         }
     }
 }
@@ -66,6 +82,9 @@ extension PromptError: CustomStringConvertible {
 public struct PromptEncoder: Sendable {
     let vocabulary: Vocabulary
     private let template: ChatTemplate?
+    private let cuts: TextCuts
+    /// See ``TokenTable/longest``.
+    let longestToken: Int
 
     /// - Throws: if the model's chat template cannot be compiled.
     public init(model: LlamaModel) throws(ChatTemplateError) {
@@ -75,34 +94,57 @@ public struct PromptEncoder: Sendable {
         } else {
             template = nil
         }
+        // A vocabulary that cannot be read has no cuts either.
+        cuts = (try? vocabulary.findCuts()) ?? .none
+        longestToken = (try? TokenTable(vocabulary).longest) ?? 0
     }
 
+    /// Encodes a prompt in one go.
     /// - Parameter now: the time, in seconds since 1970, for templates that show the date.
     public func encode(_ prompt: Prompt, now: Int64) throws(PromptError) -> [UInt32] {
-        var tokens: [UInt32] = []
+        var steps = PromptSteps(prompt, encoder: self, cuts: .none, tokenLimit: .max, now: now)
+        while true {
+            if let result = steps.step() { return try result.get() }
+        }
+    }
+
+    /// Encodes a prompt in steps; the tokens are the same.
+    ///
+    /// - Parameters:
+    ///   - tokenLimit: a prompt of so many tokens or more is refused, as soon as that is certain.
+    ///   - pieceBytes: how much text a step takes, where it can be cut.
+    ///   - now: the time, in seconds since 1970, for templates that show the date.
+    public func steps(
+        _ prompt: Prompt, tokenLimit: Int = .max, pieceBytes: Int? = nil, now: Int64
+    ) -> some EncodeSteps {
+        var cuts = cuts
+        if let pieceBytes { cuts.pieceBytes = pieceBytes }
+        return PromptSteps(prompt, encoder: self, cuts: cuts, tokenLimit: tokenLimit, now: now)
+    }
+
+    /// The text of a prompt, and what stands before its tokens.
+    func segments(of prompt: Prompt, now: Int64) throws(PromptError) -> ([ChatSegment], before: [UInt32]) {
         switch prompt {
         case .chat(let messages, let options):
             guard !messages.isEmpty else { throw .empty }
             let segments = try render(isOwn: !options.arguments.isEmpty) { template throws(ChatTemplateError) in
                 try template.render(messages, options: options, now: now)
             }
-            try encode(segments: segments, into: &tokens)
+            return (segments, [])
         case .messages(let json, let options):
             let segments = try render(isOwn: true) { template throws(ChatTemplateError) in
                 try template.render(json: json, options: options, now: now)
             }
-            try encode(segments: segments, into: &tokens)
+            return (segments, [])
         case .text(let text):
-            if vocabulary.addsBeginOfSequence, let begin = vocabulary.beginOfSequence { tokens.append(begin) }
-            try encode(segments: [ChatSegment(bytes: Array(text.utf8), origin: .message)], into: &tokens)
+            let begin = vocabulary.addsBeginOfSequence ? vocabulary.beginOfSequence : nil
+            return ([ChatSegment(bytes: Array(text.utf8), origin: .message)], begin.map { [$0] } ?? [])
         case .tokens(let ids):
             for id in ids where id >= vocabulary.count {
                 throw .tokenOutOfRange(id, count: vocabulary.count)
             }
-            tokens = ids
+            return ([], ids)
         }
-        guard !tokens.isEmpty else { throw .empty }
-        return tokens
     }
 
     /// - Parameter isOwn: the sender decides more than roles and contents: what fails then is the sender's mistake.
@@ -120,14 +162,6 @@ public struct PromptEncoder: Sendable {
                 if isOwn { throw .refusedByTemplate(reason: reason) }
                 throw .templateFailed(reason: reason)
             }
-        }
-    }
-
-    private func encode(segments: [ChatSegment], into tokens: inout [UInt32]) throws(PromptError) {
-        do {
-            try vocabulary.encode(segments, into: &tokens)
-        } catch {
-            throw .cannotTokenize(byteCount: segments.reduce(0) { $0 + $1.bytes.count })
         }
     }
 }

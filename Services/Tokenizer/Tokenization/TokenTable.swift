@@ -19,7 +19,7 @@ public struct TokenTable: Sendable {
             try vocabulary.bytes(of: token, renderSpecial: false, into: &storage)
             ends.append(UInt32(storage.count))
         }
-        self.init(storage: storage, ends: ends)
+        self.init(storage: storage, ends: ends, isBound: vocabulary.countsEveryByte)
     }
 
     /// A table of its own making: piece `i` is token `i`.
@@ -30,20 +30,21 @@ public struct TokenTable: Sendable {
             end += piece.count
             ends.append(UInt32(end))
         }
-        self.init(storage: Array(pieces.joined()), ends: ends)
+        self.init(storage: Array(pieces.joined()), ends: ends, isBound: true)
     }
 
-    private init(storage: [UInt8], ends: [UInt32]) {
+    private init(storage: [UInt8], ends: [UInt32], isBound: Bool) {
         self.storage = storage
         self.ends = ends
-        longest = zip(ends, ends.dropFirst()).lazy.map { Int($1 - $0) }.max() ?? 0
+        longest = isBound ? zip(ends, ends.dropFirst()).lazy.map { Int($1 - $0) }.max() ?? 0 : 0
         isWhole = ends.indices.dropLast().map { token in
             let bytes = storage.span.extracting(Int(ends[token])..<Int(ends[token + 1]))
             return (try? UTF8Span(validating: bytes)) != nil
         }
     }
 
-    /// Bytes of the longest token. A text of more bytes than so many tokens of that length has more tokens.
+    /// Bytes of the longest token. A text of more bytes than so many tokens of that length has more tokens. 0 where that
+    /// is not so, because the model's tokens can take white space with them.
     public let longest: Int
 
     /// Number of tokens.
