@@ -13,6 +13,8 @@ public final class LowerLinks {
         public var badFrames: UInt64 = 0
         /// Frames that could not be sent.
         public var unsent: UInt64 = 0
+        /// How long frames held the thread.
+        public var times = FrameTimes()
         /// Names that could not be resolved, or sockets that could not be made.
         public var failedDials: UInt64 = 0
     }
@@ -126,6 +128,7 @@ public final class LowerLinks {
                 } else if side.accepts(header, on: link, now: now) {
                     try onWork(header, message.bytes, link, now)
                 }
+                counters.times.note(header.kind, MonotonicClock.now() &- now)
             } catch {
                 counters.badFrames += 1
                 side.violated(on: link)

@@ -51,6 +51,15 @@ public final class MetricMirror {
         count("\(link)_connections_unread", refusals.unread, help: help)
     }
 
+    /// States the longest that one frame of each kind has held the station's thread.
+    public func times(_ link: String, _ times: FrameTimes) {
+        times.forEach { kind, nanoseconds in
+            gauge(
+                "\(link)_longest_\(kind)_seconds", Double(nanoseconds) / 1e9,
+                help: "The longest that one frame of this kind has held the station's thread.")
+        }
+    }
+
     /// States a link's counters under `link`.
     public func line(_ link: String, _ line: LineCounters, badFrames: UInt64, unsent: UInt64) {
         count("\(link)_sessions", line.sessions, help: "Sessions that began.")

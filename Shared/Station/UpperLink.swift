@@ -17,6 +17,8 @@ public final class UpperLink {
         public var unsent: UInt64 = 0
         /// Of these, those that met a full queue.
         public var highWater: UInt64 = 0
+        /// How long frames held the thread.
+        public var times = FrameTimes()
     }
 
     public var dispatcher: Dispatcher
@@ -102,6 +104,7 @@ public final class UpperLink {
                 } else if let session = dispatcher.accepts(header, from: routed.peer.raw, now: now) {
                     try onWork(header, routed.message.bytes, session, now)
                 }
+                counted.times.note(header.kind, MonotonicClock.now() &- now)
             } catch {
                 counted.badFrames += 1
                 dispatcher.violated(by: routed.peer.raw)

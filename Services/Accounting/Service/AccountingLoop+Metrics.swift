@@ -21,6 +21,7 @@ extension AccountingLoop {
         mirror.count("claims", counters.claims, help: "Idempotency keys that were asked for.")
         mirror.count("pauses", counters.pauses, help: "Times that too much waited for the disk to read more.")
         mirror.refusals("ledger_link", link.counters.refusals)
+        mirror.times("ledger_link", link.counters.times)
         mirror.line(
             "ledger_link", link.dispatcher.counters, badFrames: link.counters.badFrames, unsent: link.counters.unsent)
     }

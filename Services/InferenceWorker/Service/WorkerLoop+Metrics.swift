@@ -22,6 +22,7 @@ extension WorkerLoop {
         mirror.count("tokens_after_cancel", counters.tokensAfterCancel, help: "Tokens made after their cancel came.")
         mirror.count("failures", counters.failures, help: "Requests failed.")
         mirror.count("ledger_events_lost", ledger.counters.lost, help: "Events that the spool did not take.")
+        mirror.times("tokenizer_link", tokenizers.counters.times)
         mirror.line(
             "tokenizer_link", tokenizers.side.counters, badFrames: tokenizers.counters.badFrames,
             unsent: tokenizers.counters.unsent)

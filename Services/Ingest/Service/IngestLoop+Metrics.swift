@@ -35,6 +35,8 @@ extension IngestLoop {
         mirror.count("misplaced_rows", counters.misplacedRows, help: "Rows whose position was not the next.")
         mirror.count("ledger_events_lost", ledger.counters.lost, help: "Events that the spool did not take.")
         mirror.refusals("client_door", clients.counters.refusals)
+        mirror.times("client_door", clients.counters.times)
+        mirror.times("tokenizer_link", tokenizers.counters.times)
         mirror.line(
             "client_door", clients.dispatcher.counters, badFrames: clients.counters.badFrames,
             unsent: clients.counters.unsent)

@@ -29,6 +29,8 @@ extension TokenizerLoop {
         mirror.count("unbounded_rows", counters.unboundedRows, help: "Rows with what was not asked for.")
         mirror.count("overdue", counters.overdue, help: "Requests whose time was over.")
         mirror.count("ledger_events_lost", ledger.counters.lost, help: "Events that the spool did not take.")
+        mirror.times("ingest_link", ingests.counters.times)
+        mirror.times("worker_link", workers.counters.times)
         mirror.line(
             "ingest_link", ingests.side.counters, badFrames: ingests.counters.badFrames,
             unsent: ingests.counters.unsent)

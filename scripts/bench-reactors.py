@@ -1,0 +1,52 @@
+#!/usr/bin/env python3
+"""The longest that one frame of each kind, at its limits, holds the reactor of each station. Needs built programs.
+
+    $(scripts/integration-python.sh) scripts/bench-reactors.py     programs of TOKENFACTORY_BIN, or of .build/release
+
+Sends what costs most at the ZeroMQ door, each four times, and prints the stations' own gauges as a table in Markdown.
+"""
+
+import json
+import pathlib
+import re
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "Tests" / "Integration"))
+
+from cluster import Cluster  # noqa: E402
+from doors import model  # noqa: E402
+from test_bounds import CHAT, MESSAGES, TOKENS, over_zeromq  # noqa: E402
+
+BIG = {
+    "2,048 empty messages": {"form": CHAT, "texts": ["", ""] * 2048},
+    "2,048 messages in JSON": {
+        "form": MESSAGES, "texts": [json.dumps([{"role": "user", "content": "", "name": "n"}] * 2048)]},
+    "8 MiB of words": {"texts": ["one two " * (1 << 20)]},
+    "8 MiB of spaces": {"texts": [" " * (8 << 20)]},
+    "8 MiB of JSON": {"form": MESSAGES, "texts": [json.dumps([{"role": "user", "content": "x" * ((8 << 20) - 99)}])]},
+    "1,048,576 ids": {"form": TOKENS, "texts": [], "tokens": [5] * (1 << 20)},
+    "8,000 ids, answered": {"form": TOKENS, "texts": [], "tokens": [5] * 8000},
+    "16 stop strings of 1 KiB": {"stops": ["s" * 1024] * 16},
+    "1,024 biases": {"biases": [(i, 1) for i in range(1024)]},
+}
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder, Cluster(folder) as cluster:
+        name = model(cluster)
+        for what, request in BIG.items():
+            answers = {over_zeromq(cluster, name, **request) for _ in range(4)}
+            print(f"{what}: {', '.join(sorted(answers))}", file=sys.stderr)
+        print("| station | link | frame | longest |\n|---|---|---|---|")
+        for process in cluster.processes.values():
+            key = "http" if process.program in ("ingest", "accounting") else "admin"
+            for metric, value in sorted(cluster.metrics(process, key).items()):
+                found = re.match(r"tokenfactory_[a-z]+_(\w+_(?:door|link))_longest_(\w+)_seconds$", metric)
+                if found:
+                    print(f"| {process.program} | {found[1]} | {found[2]} | {value * 1000:.2f} ms |")
+
+
+if __name__ == "__main__":
+    main()
