@@ -2,6 +2,7 @@ import Crypto
 import Line
 import OpenAIDoor
 import Station
+import Transport
 import Wire
 
 /// Requests with an idempotency key: each waits for the ledger's word that the key is its own before it is admitted.
@@ -11,6 +12,21 @@ extension IngestLoop {
         var request: IngestRequest
         /// When the ledger has not answered by then, the client is told so.
         var until: UInt64
+
+        init(_ request: IngestRequest, until: UInt64) {
+            self.request = request
+            self.until = request.deadline > 0 ? min(until, request.deadline) : until
+        }
+
+        /// Whether the client's own time is over, and not the ledger's.
+        func isOverdue(_ now: UInt64) -> Bool { request.deadline > 0 && now >= request.deadline }
+    }
+
+    /// What is left of a request whose client was told that the ledger did not answer: the key is free again when it
+    /// was granted after all.
+    struct AbandonedClaim {
+        var reserve: LedgerEvent
+        var void: LedgerEvent
     }
 
     /// How long the ledger may take, in nanoseconds.
@@ -45,12 +61,17 @@ extension IngestLoop {
             counters.busy += 1
             return Refusal(status: .busy, message: "Too many requests wait; retry later.")
         }
+        guard heldBytes == 0 || heldBytes + request.heldBytes <= configuration.heldBytes else {
+            counters.busy += 1
+            return Refusal(status: .busy, message: "Too many requests wait; retry later.")
+        }
         guard ledger.send(claim) else {
             counters.refused += 1
             return Refusal(
                 status: .unavailable, message: "The ledger is away: requests with an idempotency key have to wait.")
         }
-        claims[lastClaim] = PendingClaim(request: request, until: now + Self.patience)
+        claims[lastClaim] = PendingClaim(request, until: now + Self.patience)
+        heldBytes += request.heldBytes
         return nil
     }
 
@@ -58,13 +79,18 @@ extension IngestLoop {
     func claimAnswered(_ answer: ClaimAnswer) {
         guard let claim = claims.removeValue(forKey: answer.number) else { return orphanedGrant(answer) }
         let request = claim.request
+        heldBytes -= request.heldBytes
         switch answer.outcome {
         case .granted:
-            if isGone(request) { return release(claimOf: request) }
+            if isGone(request) { return release(abandoned(request)) }
+            if claim.isOverdue(MonotonicClock.now()) {
+                release(abandoned(request))
+                return refuse(request, overdue())
+            }
             switch admit(request) {
             case .success(let work): note(work, of: request)
             case .failure(let refusal):
-                release(claimOf: request)
+                release(abandoned(request))
                 refuse(request, refusal)
             }
         case .running:
@@ -93,13 +119,16 @@ extension IngestLoop {
 
     /// Ends the waits for the ledger that took too long, all of them when it went away.
     func endClaims(_ now: UInt64, all: Bool = false) {
-        for (number, claim) in claims where all || now > claim.until {
+        for (number, claim) in claims where all || now >= claim.until {
             claims[number] = nil
+            heldBytes -= claim.request.heldBytes
             refuse(
                 claim.request,
-                Refusal(status: .unavailable, message: "The ledger did not say in time whose the key is."))
+                claim.isOverdue(now)
+                    ? overdue()
+                    : Refusal(status: .unavailable, message: "The ledger did not say in time whose the key is."))
             // If it was granted after all, the answer finds nobody and the key is free again.
-            abandonedClaims[number] = claim.request
+            abandonedClaims[number] = abandoned(claim.request)
         }
         while abandonedClaims.count > Self.abandonedLimit, let oldest = abandonedClaims.keys.min() {
             abandonedClaims[oldest] = nil
@@ -108,20 +137,28 @@ extension IngestLoop {
 
     private static var abandonedLimit: Int { 4096 }
 
-    private func orphanedGrant(_ answer: ClaimAnswer) {
-        guard let request = abandonedClaims.removeValue(forKey: answer.number), answer.outcome == .granted else {
-            return
-        }
-        release(claimOf: request)
+    private func overdue() -> Refusal {
+        counters.overdue += 1
+        return Refusal(
+            status: .deadlineExceeded, message: "The request's time was over before the ledger said whose the key is.")
     }
 
-    /// The key is the request's, but no work is done for it: it is opened and voided, and its key may be used again.
-    private func release(claimOf request: IngestRequest) {
-        ledger.record(event(.reserve, request))
+    private func orphanedGrant(_ answer: ClaimAnswer) {
+        guard let claim = abandonedClaims.removeValue(forKey: answer.number), answer.outcome == .granted else { return }
+        release(claim)
+    }
+
+    private func abandoned(_ request: IngestRequest) -> AbandonedClaim {
         var end = event(.void, request)
         end.outcome = .failed
         end.status = .unavailable
-        ledger.record(end)
+        return AbandonedClaim(reserve: event(.reserve, request), void: end)
+    }
+
+    /// The key is the request's, but no work is done for it: it is opened and voided, and its key may be used again.
+    private func release(_ claim: AbandonedClaim) {
+        ledger.record(claim.reserve)
+        ledger.record(claim.void)
     }
 
     private func isGone(_ request: IngestRequest) -> Bool {

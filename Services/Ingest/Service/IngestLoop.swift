@@ -36,7 +36,7 @@ public actor IngestLoop: DiallingStation {
     var claims: [UInt64: PendingClaim] = [:]
     var lastClaim: UInt64 = 0
     /// Claims whose clients were told to come again, by number: a late grant of theirs is given back.
-    var abandonedClaims: [UInt64: IngestRequest] = [:]
+    var abandonedClaims: [UInt64: AbandonedClaim] = [:]
     /// Questions about tokens, by number.
     var questions: [UInt64: PendingTokens] = [:]
     var lastQuestion: UInt64 = 0
@@ -195,7 +195,7 @@ public actor IngestLoop: DiallingStation {
         case .success(let known): client = known
         case .failure(let refused): return refuse(outlet, submit.handle, refused.status, refused.message)
         }
-        if let problem = RequestCheck.problem(submit.body) {
+        if let problem = RequestCheck.problem(submit) {
             return refuse(outlet, submit.handle, .invalidRequest, problem)
         }
         var body = seeded(submit.body, hasSeed: submit.hasSeed)

@@ -77,13 +77,23 @@ final class IngestRequest: RowSource {
         self.grant = grant
         self.firstAttempt = firstAttempt
         promptBytes = body.strings.reduce(body.tokens.count * 4) { $0 + $1.utf8.count }
-        heldBytes =
-            body.stops.reduce(promptBytes + body.template.arguments.utf8.count) { $0 + $1.utf8.count }
-            + 4 * body.options.stopTokens.count + 8 * body.options.logitBias.count
+        heldBytes = Self.ownBytes + promptBytes + Self.held(body, label: label)
         let (sum, isOver) = receivedAt.addingReportingOverflow(body.options.timeLeft)
         deadline = body.options.timeLeft == 0 || isOver ? 0 : sum
         stamps.downReceived = receivedAt
     }
+
+    /// What a request takes besides what its client sent.
+    private static let ownBytes = 1024
+
+    /// What stands in a request besides the bytes of its prompt. A text takes memory of its own, however short it is.
+    static func held(_ body: RequestBody, label: String) -> Int {
+        let texts = body.stops + [body.template.arguments, body.options.cacheSalt, body.model, label]
+        return texts.reduce(textBytes * (body.strings.count + texts.count)) { $0 + $1.utf8.count }
+            + 4 * body.options.stopTokens.count + 8 * body.options.logitBias.count
+    }
+
+    private static let textBytes = 48
 
     /// The number of this attempt, in the names of its events.
     var attempt: UInt16 { firstAttempt &+ redispatches }

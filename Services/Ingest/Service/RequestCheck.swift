@@ -3,6 +3,17 @@ import Wire
 /// Whether a request that came in binary form asks for something that makes sense. The HTTP door checks its own fields
 /// by their names; these bounds are the same.
 enum RequestCheck {
+    /// Bytes of a stop string.
+    static let stopBytes = 1024
+    /// Messages of a chat, however they are written.
+    static let messages = WireLimits.promptStrings / 2
+    /// What is wrong with a request, its label and its key included.
+    static func problem(_ submit: Submit) -> String? {
+        guard isPrintable(submit.label) else { return "a label must be printable ASCII" }
+        guard isPrintable(submit.idempotencyKey) else { return "an idempotency key must be printable ASCII" }
+        return problem(submit.body)
+    }
+
     /// What is wrong, in a sentence for the client; nil when nothing is.
     static func problem(_ body: RequestBody) -> String? {
         let sampling = body.sampling
@@ -37,8 +48,45 @@ enum RequestCheck {
         case .text where body.strings.count != 1: return "a text prompt is one string"
         case .tokens where body.tokens.isEmpty: return "the prompt is empty"
         case .messages where body.strings.count != 1: return "messages are one JSON text"
+        case .messages where body.strings.contains { objects(in: $0) > messages }:
+            return "messages must hold at most \(messages) messages"
         default: break
         }
-        return body.stops.contains(where: \.isEmpty) ? "a stop string must not be empty" : nil
+        return body.stops.allSatisfy { (1...stopBytes).contains($0.utf8.count) }
+            ? nil : "each stop string must have 1 to \(stopBytes) bytes"
     }
+
+    /// Objects that stand in no other one of a JSON text. Of a text that is no JSON the number means nothing; whoever
+    /// reads it refuses it.
+    static func objects(in json: String) -> Int {
+        // `{},` is the shortest.
+        guard json.utf8.count > 3 * messages else { return 0 }
+        var count = 0
+        var depth = 0
+        var isText = false
+        var isEscaped = false
+        for byte in json.utf8 {
+            if isText {
+                if isEscaped {
+                    isEscaped = false
+                } else if byte == UInt8(ascii: "\\") {
+                    isEscaped = true
+                } else if byte == UInt8(ascii: "\"") {
+                    isText = false
+                }
+                continue
+            }
+            switch byte {
+            case UInt8(ascii: "\""): isText = true
+            case UInt8(ascii: "{"):
+                if depth == 0 { count += 1 }
+                depth += 1
+            case UInt8(ascii: "}"): depth = max(0, depth - 1)
+            default: break
+            }
+        }
+        return count
+    }
+
+    private static func isPrintable(_ text: String) -> Bool { text.utf8.allSatisfy { (0x20...0x7e).contains($0) } }
 }

@@ -1,6 +1,7 @@
 /// Reads what is to be continued, and where to stop.
 enum PromptReader {
-    private static let maximumMessages = 4096
+    /// As many as a frame to a tokenizer holds.
+    private static let maximumMessages = 2048
     private static let maximumPrompts = 128
     private static let maximumStops = 16
     private static let maximumStopBytes = 1024
