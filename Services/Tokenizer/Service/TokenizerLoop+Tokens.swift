@@ -34,7 +34,12 @@ extension TokenizerLoop {
             return refuse(question, .invalidRequest, "A chat is pairs of role and content.")
         }
         if case .tokens(let tokens) = prompt { return addPieces(to: tokens, for: question) }
-        let ticket = pool.submit(prompt) { [weak self] result in
+        let ticket = pool.submit(
+            prompt,
+            share: EncodeShare(
+                tenant: frame.tenant, weight: frame.weight == 0 ? 1 : Double(frame.weight) / 1000),
+            tokenLimit: WireLimits.promptTokens
+        ) { [weak self] result in
             self?.assumeIsolated { $0.encoded(question, prompt, result) }
         }
         if ticket == nil { refuse(question, .busy, "The tokenizer's queue is full.") }
