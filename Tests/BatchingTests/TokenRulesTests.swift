@@ -11,8 +11,9 @@ import Testing
         func token(_ biases: [TokenBias], masks: Bool = false) -> UInt32? {
             let request = SampleRequest(
                 entry: 0, index: 0, promptDigest: 0, sampling: SamplingSettings(),
-                rules: TokenRules(stops: [4], biases: biases), masksEndOfGeneration: masks)
-            return sampler.sample(logits.span, for: request, history: none.span)?.token
+                masksEndOfGeneration: masks)
+            let rules = TokenRules(stops: [4], biases: biases)
+            return sampler.sample(logits.span, for: request, rules: rules, history: none.span)?.token
         }
         #expect(token([]) == 9)
         #expect(token([TokenBias(token: 1, bias: 8.5)]) == 1)
@@ -30,9 +31,9 @@ import Testing
         let logits = [Float](repeating: 0, count: 64)
         for index in 0..<20 as Range<UInt32> {
             let request = SampleRequest(
-                entry: 0, index: index, promptDigest: 0, sampling: SamplingSettings(seed: 7, temperature: 1),
-                rules: TokenRules(biases: [TokenBias(token: 40, bias: 100)]))
-            let token = sampler.sample(logits.span, for: request, history: none.span)
+                entry: 0, index: index, promptDigest: 0, sampling: SamplingSettings(seed: 7, temperature: 1))
+            let rules = TokenRules(biases: [TokenBias(token: 40, bias: 100)])
+            let token = sampler.sample(logits.span, for: request, rules: rules, history: none.span)
             #expect(token?.token == 40)
         }
     }

@@ -38,21 +38,22 @@ public struct Sampler: Sendable {
 
     /// - Parameters:
     ///   - row: logits of all ids of the vocabulary.
+    ///   - rules: the request's, where it has any.
     ///   - history: the request's tokens so far, its prompt first, when a penalty needs them.
     /// - Returns: nil if no logit is a finite number.
     public mutating func sample(
-        _ row: Span<Float>, for request: SampleRequest, history: Span<UInt32>
+        _ row: Span<Float>, for request: SampleRequest, rules: TokenRules? = nil, history: Span<UInt32>
     ) -> SampledToken? {
         let sampling = request.sampling
         let isGreedy = !(sampling.temperature >= Self.lowestTemperature)
-        if isGreedy, !sampling.hasPenalties, !request.masksEndOfGeneration, request.rules?.biases.isEmpty ?? true {
+        if isGreedy, !sampling.hasPenalties, !request.masksEndOfGeneration, rules?.biases.isEmpty ?? true {
             return greedy(row)
         }
         load(row)
-        if let rules = request.rules { add(rules.biases) }
+        if let rules { add(rules.biases) }
         if request.masksEndOfGeneration {
             for id in endOfGeneration { setLogit(id, -.infinity) }
-            for id in request.rules?.stops ?? [] where id < vocabularySize { setLogit(id, -.infinity) }
+            for id in rules?.stops ?? [] where id < vocabularySize { setLogit(id, -.infinity) }
         }
         if request.sampling.hasPenalties {
             penalize(request.sampling, history: history, promptCount: request.promptCount)

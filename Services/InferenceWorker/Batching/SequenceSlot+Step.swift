@@ -18,10 +18,15 @@ extension SequenceSlot {
         let historyStart = plan.history.count
         if work.sampling.hasPenalties { plan.history.append(contentsOf: tokens) }
         let index = tokens.count - work.promptCount
+        var place: Int32?
+        if let rules = work.rules {
+            place = Int32(clamping: plan.rules.count)
+            plan.rules.append(rules)
+        }
         plan.samples.append(
             SampleRequest(
                 entry: plan.tokens.count - 1, index: UInt32(clamping: index), promptDigest: work.promptDigest,
-                sampling: work.sampling, rules: work.rules,
+                sampling: work.sampling, rules: place,
                 masksEndOfGeneration: index < work.limits.minimumTokens,
                 history: historyStart..<plan.history.count, promptCount: work.promptCount))
     }

@@ -76,7 +76,7 @@ public struct SimulatedEngine: Engine {
 
     public mutating func step(_ plan: borrowing StepPlan, into result: inout StepResult) throws(EngineError) {
         result.clear()
-        for sample in plan.samples { result.samples.append(token(for: sample)) }
+        for sample in plan.samples { result.samples.append(token(for: sample, by: plan.rules(of: sample))) }
         let cost = options.model.cost(tokens: plan.tokens.count, contextTokens: contextTokens(of: plan))
         result.modelledDuration = UInt64(cost.duration)
         result.wait = UInt64(max(0, cost.duration * options.timeScale))
@@ -100,8 +100,8 @@ public struct SimulatedEngine: Engine {
         return sum
     }
 
-    private func token(for sample: SampleRequest) -> SampledToken {
-        if let forced = sample.rules?.biases.first(where: { $0.bias >= 100 && $0.token < options.vocabularySize }) {
+    private func token(for sample: SampleRequest, by rules: TokenRules?) -> SampledToken {
+        if let forced = rules?.biases.first(where: { $0.bias >= 100 && $0.token < options.vocabularySize }) {
             return SampledToken(token: forced.token, isEndOfGeneration: isEndOfGeneration(forced.token))
         }
         if !sample.masksEndOfGeneration, let end = options.endOfGeneration.first,
@@ -113,7 +113,7 @@ public struct SimulatedEngine: Engine {
         let choice = CounterRandom.bits(seed: sample.promptDigest, counter: UInt64(sample.index))
         let place = choice.multipliedFullWidth(by: UInt64(options.tokenTable.count)).high
         var token = options.tokenTable[Int(place)]
-        if let rules = sample.rules { token = self.token(from: Int(place), by: rules, for: sample) ?? token }
+        if let rules { token = self.token(from: Int(place), by: rules, for: sample) ?? token }
         return SampledToken(token: token, isEndOfGeneration: isEndOfGeneration(token))
     }
 

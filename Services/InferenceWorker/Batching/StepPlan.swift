@@ -32,8 +32,9 @@ public struct SampleRequest: Equatable, Sendable {
     /// Digest of the original prompt.
     public var promptDigest: UInt64
     public var sampling: SamplingSettings
-    /// nil: none.
-    public var rules: TokenRules?
+    /// Where in `StepPlan.rules` the request's stand; nil for none. A place and no reference, so that a sample is copied
+    /// without being counted.
+    public var rules: Int32?
     /// Neither an end-of-generation token nor one that the request stops at may be chosen yet.
     public var masksEndOfGeneration: Bool
     /// Where in `StepPlan.history` the request's tokens stand; empty when no penalty needs them.
@@ -42,7 +43,7 @@ public struct SampleRequest: Equatable, Sendable {
     public var promptCount: Int
 
     public init(
-        entry: Int, index: UInt32, promptDigest: UInt64, sampling: SamplingSettings, rules: TokenRules? = nil,
+        entry: Int, index: UInt32, promptDigest: UInt64, sampling: SamplingSettings, rules: Int32? = nil,
         masksEndOfGeneration: Bool = false, history: Range<Int> = 0..<0, promptCount: Int = 0
     ) {
         self.entry = entry
@@ -63,6 +64,8 @@ public struct StepPlan: ~Copyable, Sendable {
     public internal(set) var tokens: [StepToken] = []
     public internal(set) var samples: [SampleRequest] = []
     public internal(set) var history: [UInt32] = []
+    /// Of the requests that have any, in the order of the samples.
+    public internal(set) var rules: [TokenRules] = []
 
     public init() {}
 
@@ -71,7 +74,11 @@ public struct StepPlan: ~Copyable, Sendable {
         tokens.removeAll(keepingCapacity: true)
         samples.removeAll(keepingCapacity: true)
         history.removeAll(keepingCapacity: true)
+        rules.removeAll(keepingCapacity: true)
     }
+
+    /// What holds for a sample's token besides its sampling.
+    public func rules(of sample: SampleRequest) -> TokenRules? { sample.rules.map { rules[Int($0)] } }
 }
 
 /// Where an energy figure comes from.

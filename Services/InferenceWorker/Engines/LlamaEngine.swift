@@ -142,8 +142,10 @@ public struct LlamaEngine: ~Copyable, Engine, Sendable {
         with sampler: inout Sampler
     ) throws(EngineError) -> SampledToken {
         let sequence = plan.tokens[request.entry].sequence
+        let rules = plan.rules(of: request)
         let choice = context.withLogits(row) { logits in
-            sampler.sample(logits, for: request, history: plan.history.span.extracting(request.history))
+            sampler.sample(
+                logits, for: request, rules: rules, history: plan.history.span.extracting(request.history))
         }
         guard let choice else { throw .failed("llama_decode left no logits for sequence \(sequence)") }
         guard let token = choice else { throw .noFiniteLogit(sequence: sequence) }
