@@ -26,11 +26,13 @@ BIG = {
     "8 MiB of words": {"texts": ["one two " * (1 << 20)]},
     "8 MiB of spaces": {"texts": [" " * (8 << 20)]},
     "8 MiB of JSON": {"form": MESSAGES, "texts": [json.dumps([{"role": "user", "content": "x" * ((8 << 20) - 99)}])]},
+    "8 MiB of words, keyed": {"texts": ["one two " * (1 << 20)], "key": "bench"},
     "1,048,576 ids": {"form": TOKENS, "texts": [], "tokens": [5] * (1 << 20)},
     "8,000 ids, answered": {"form": TOKENS, "texts": [], "tokens": [5] * 8000},
     "16 stop strings of 1 KiB": {"stops": ["s" * 1024] * 16},
     "1,024 biases": {"biases": [(i, 1) for i in range(1024)]},
 }
+SUBMIT = "tokenfactory_ingest_client_door_longest_submit_seconds"
 
 
 def main():
@@ -38,7 +40,8 @@ def main():
         name = model(cluster)
         for what, request in BIG.items():
             answers = {over_zeromq(cluster, name, **request) for _ in range(4)}
-            print(f"{what}: {', '.join(sorted(answers))}", file=sys.stderr)
+            longest = cluster.metrics(cluster.processes["ingest-0"], "http").get(SUBMIT, 0)
+            print(f"{what}: {', '.join(sorted(answers))}; submit so far {longest * 1000:.1f} ms", file=sys.stderr)
         print("| station | link | frame | longest |\n|---|---|---|---|")
         for process in cluster.processes.values():
             key = "http" if process.program in ("ingest", "accounting") else "admin"

@@ -53,10 +53,15 @@ extension IngestLoop {
     }
 
     /// Asks the ledger for a request's key. `refuse` is told when that cannot be done.
-    func claim(_ request: IngestRequest, key: String, digest: BodyDigest, now: UInt64) -> Refusal? {
-        lastClaim += 1
-        let claim = Claim(
-            number: lastClaim, requestID: request.requestID, bodyDigest: digest, tenant: request.tenant, key: key)
+    /// - Parameter hasSeed: Whether the client chose the seed.
+    func claim(
+        _ request: IngestRequest, key: String, hasSeed: Bool, now: UInt64
+    ) throws(WireError) -> Refusal? {
+        // Before the whole body is read for its digest.
+        if let message = overflow(of: request.body, promptBytes: request.promptBytes) {
+            counters.refused += 1
+            return Refusal(status: .promptTooLong, message: message)
+        }
         guard !isDraining, claims.count < configuration.admission else {
             counters.busy += 1
             return Refusal(status: .busy, message: "Too many requests wait; retry later.")
@@ -65,6 +70,11 @@ extension IngestLoop {
             counters.busy += 1
             return Refusal(status: .busy, message: "Too many requests wait; retry later.")
         }
+        lastClaim += 1
+        let claim = Claim(
+            number: lastClaim, requestID: request.requestID,
+            bodyDigest: try Self.digest(of: request.body, hasSeed: hasSeed, streams: request.streams),
+            tenant: request.tenant, key: key)
         guard ledger.send(claim) else {
             counters.refused += 1
             return Refusal(

@@ -47,8 +47,7 @@ extension IngestLoop {
 
     private func claim(_ work: IngestRequest, key: String, hasSeed: Bool, to stream: DoorStream, _ now: UInt64) {
         do throws(WireError) {
-            let digest = try Self.digest(of: work.body, hasSeed: hasSeed, streams: work.streams)
-            if let refusal = claim(work, key: key, digest: digest, now: now) { refuse(stream, refusal) }
+            if let refusal = try claim(work, key: key, hasSeed: hasSeed, now: now) { refuse(stream, refusal) }
         } catch {
             refuse(stream, Refusal(status: .invalidRequest, message: "The request does not fit a frame."))
         }

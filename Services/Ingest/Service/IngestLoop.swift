@@ -207,8 +207,8 @@ public actor IngestLoop: DiallingStation {
             streams: submit.streams, firstAttempt: firstAttempt, receivedAt: now, label: label, grant: client.grant)
         if !submit.idempotencyKey.isEmpty {
             do throws(WireError) {
-                let digest = try Self.digest(of: submit.body, hasSeed: submit.hasSeed, streams: submit.streams)
-                if let refusal = claim(request, key: submit.idempotencyKey, digest: digest, now: now) {
+                let refusal = try claim(request, key: submit.idempotencyKey, hasSeed: submit.hasSeed, now: now)
+                if let refusal {
                     return refuse(outlet, submit.handle, refusal.status, refusal.message)
                 }
                 outlet.claiming.insert(submit.handle)

@@ -61,31 +61,31 @@ enum RequestCheck {
     static func objects(in json: String) -> Int {
         // `{},` is the shortest.
         guard json.utf8.count > 3 * messages else { return 0 }
+        let bytes = json.utf8Span.span
         var count = 0
         var depth = 0
-        var isText = false
-        var isEscaped = false
-        for byte in json.utf8 {
-            if isText {
-                if isEscaped {
-                    isEscaped = false
-                } else if byte == UInt8(ascii: "\\") {
-                    isEscaped = true
-                } else if byte == UInt8(ascii: "\"") {
-                    isText = false
-                }
-                continue
-            }
-            switch byte {
-            case UInt8(ascii: "\""): isText = true
+        var index = 0
+        while index < bytes.count {
+            switch bytes[index] {
+            case UInt8(ascii: "\""): index = endOfText(in: bytes, after: index)
             case UInt8(ascii: "{"):
                 if depth == 0 { count += 1 }
                 depth += 1
             case UInt8(ascii: "}"): depth = max(0, depth - 1)
             default: break
             }
+            index += 1
         }
         return count
+    }
+
+    /// Where the text ends that begins with this quotation mark: most of a long prompt is in such texts.
+    private static func endOfText(in bytes: Span<UInt8>, after start: Int) -> Int {
+        var index = start + 1
+        while index < bytes.count, bytes[index] != UInt8(ascii: "\"") {
+            index += bytes[index] == UInt8(ascii: "\\") ? 2 : 1
+        }
+        return index
     }
 
     private static func isPrintable(_ text: String) -> Bool { text.utf8.allSatisfy { (0x20...0x7e).contains($0) } }
