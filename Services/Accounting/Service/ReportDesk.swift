@@ -8,23 +8,19 @@ final class ReportDesk: Sendable {
     /// Reports at once.
     static let limit = 4
 
-    private let running = Mutex(0)
-    private let queue = DispatchQueue(label: "reports", qos: .utility, attributes: .concurrent)
+    // Serial queues, since each has a thread when it needs one: a concurrent queue shares as many as there are cores.
+    private let queues = (0..<limit).map { DispatchQueue(label: "report-\($0)", qos: .utility) }
+    private let free = Mutex(Array(0..<limit))
 
     /// Throws what `body` throws, and 503 when there are too many already.
     func run<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
-        let isFree = running.withLock { running in
-            guard running < Self.limit else { return false }
-            running += 1
-            return true
-        }
-        guard isFree else {
+        guard let place = free.withLock({ $0.popLast() }) else {
             throw HTTPError(
                 .serviceUnavailable, headers: [.retryAfter: "1"], message: "too many reports at once; retry later")
         }
-        defer { running.withLock { $0 -= 1 } }
+        defer { free.withLock { $0.append(place) } }
         return try await withCheckedThrowingContinuation { continuation in
-            queue.async { continuation.resume(with: Result { try body() }) }
+            queues[place].async { continuation.resume(with: Result { try body() }) }
         }
     }
 }
