@@ -3,6 +3,27 @@ import Testing
 @testable import Tokenization
 
 struct EncodeQueueTests {
+    /// With several threads some prompts are always under way; a new one still begins where the others are.
+    @Test func aNewPromptWaitsForNoneThoughOthersAreUnderWay() {
+        var queue = EncodeQueue<Int>()
+        for number in 0..<16 as Range<UInt64> {
+            queue.insert(.init(number: number, share: EncodeShare(), cost: 1000, isHeavy: false, work: 0))
+        }
+        var underWay = (0..<4).compactMap { _ in queue.popFirst(heavy: true) }
+        for _ in 0..<5000 {
+            queue.insert(underWay.removeFirst())
+            if let next = queue.popFirst(heavy: true) { underWay.append(next) }
+        }
+        queue.insert(.init(number: 99, share: EncodeShare(), cost: 1000, isHeavy: false, work: 0))
+        var waited = 0
+        while let entry = queue.popFirst(heavy: true), entry.number != 99 {
+            waited += 1
+            queue.insert(underWay.removeFirst())
+            underWay.append(entry)
+        }
+        #expect(waited <= 16)
+    }
+
     @Test func tenantsGetStepsInProportionToTheirWeights() {
         var generator = SeededGenerator(seed: 4)
         var queue = EncodeQueue<Int>()

@@ -144,6 +144,7 @@ public final class EncodePool: Sendable {
                 if wasHeavy { state.heavyRunning -= 1 }
                 let isCancelled = state.running.removeValue(forKey: entry.number) ?? false
                 if isCancelled || result != nil {
+                    state.queue.end(entry)
                     state.bytes -= entry.work.byteCount
                     return (isCancelled ? nil : entry.work.completion, wasHeavy ? state.wake() : nil)
                 }

@@ -65,6 +65,8 @@ struct EncodeQueue<Work: Sendable>: Sendable {
         var clock: Double = 0
         var light = Line()
         var heavy = Line()
+        /// Prompts of which a step is under way.
+        var running = 0
         var count: Int { light.count + heavy.count }
     }
 
@@ -80,6 +82,10 @@ struct EncodeQueue<Work: Sendable>: Sendable {
 
     /// Tenants without work that are remembered, so that leaving and coming again gains nothing.
     private static var idleFlows: Int { 4096 }
+
+    /// Bytes by which a new prompt is ahead of its tenant's others: a step of theirs. Whoever is in this round's second
+    /// half would go before it otherwise. Since the clock goes on with whatever is done, none of the others starves.
+    private static var headStart: Double { 16_384 }
 
     private var entries: [UInt64: Entry] = [:]
     private var flows: [Flow] = []
@@ -98,12 +104,14 @@ struct EncodeQueue<Work: Sendable>: Sendable {
     mutating func insert(_ entry: Entry) {
         var entry = entry
         let flow = flow(of: entry.share)
+        // Its step is done.
+        if entry.time != nil { flows[flow].running = max(0, flows[flow].running - 1) }
         if flows[flow].count == 0 {
             active += 1
             flows[flow].time = max(flows[flow].time, now)
             flows[flow].clock = max(flows[flow].clock, entry.time ?? 0)
         }
-        let time = entry.time ?? flows[flow].clock
+        let time = entry.time ?? flows[flow].clock - Self.headStart
         entry.time = time
         order += 1
         let place = Place(priority: entry.share.priority, time: time, order: order, number: entry.number)
@@ -139,10 +147,19 @@ struct EncodeQueue<Work: Sendable>: Sendable {
         let cost = Double(max(1, entry.cost))
         now = max(now, flows[flow].time)
         flows[flow].time += cost / flows[flow].weight
-        flows[flow].clock += cost / Double(max(1, flows[flow].count))
+        // Those under way have their part of the clock as those that wait: without them it would run ahead of them all,
+        // and a new prompt would wait until they have caught up.
+        flows[flow].clock += cost / Double(max(1, flows[flow].count + flows[flow].running))
+        flows[flow].running += 1
         entry.time = place.time + cost
         uncount(entry, flow)
         return entry
+    }
+
+    /// A prompt that was taken out by `popFirst` has had its last step. One that has more comes back by `insert`.
+    mutating func end(_ entry: Entry) {
+        guard let flow = flowIndex[entry.share.tenant] else { return }
+        flows[flow].running = max(0, flows[flow].running - 1)
     }
 
     // MARK: Turns
@@ -216,7 +233,7 @@ struct EncodeQueue<Work: Sendable>: Sendable {
     private mutating func forgetIdle() {
         for index in flows.indices {
             let flow = flows[index]
-            guard flow.count == 0, !flow.light.isListed, !flow.heavy.isListed, flowIndex[flow.tenant] == index else {
+            guard flow.count == 0, flow.running == 0, !flow.light.isListed, !flow.heavy.isListed, flowIndex[flow.tenant] == index else {
                 continue
             }
             flowIndex[flow.tenant] = nil
