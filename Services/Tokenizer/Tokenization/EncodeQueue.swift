@@ -233,7 +233,9 @@ struct EncodeQueue<Work: Sendable>: Sendable {
     private mutating func forgetIdle() {
         for index in flows.indices {
             let flow = flows[index]
-            guard flow.count == 0, flow.running == 0, !flow.light.isListed, !flow.heavy.isListed, flowIndex[flow.tenant] == index else {
+            guard flow.count == 0, flow.running == 0, !flow.light.isListed, !flow.heavy.isListed,
+                flowIndex[flow.tenant] == index
+            else {
                 continue
             }
             flowIndex[flow.tenant] = nil
