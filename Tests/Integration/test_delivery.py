@@ -198,15 +198,26 @@ def test_a_prompt_that_cannot_fit_is_refused_before_it_is_tokenized(start):
     client = client_module.Client(cluster.door, 10)
     tokenizer = cluster.names("tokenizer")[0]
     name = model(cluster)
-    # Ingest learns the context with a heartbeat's answer.
+    by_tokenizer = 0
+
+    # Ingest learns the context with a heartbeat's answer; until then the tokenizer refuses.
     def refused():
+        nonlocal by_tokenizer
         handle = next(HANDLES)
         client.submit(handle, name, [("user", " " * (6 << 20))], 1, 0)
         row = next(row for row in client.rows() if row[0] == handle)
         assert row[1] == "failed" and row[2] == "promptTooLong", row
-        return "at least" in row[3]
+        by_tokenizer += "prompt has at least" not in row[3]
+        return "prompt has at least" in row[3]
+
+    def requests():
+        return cluster.metrics(tokenizer)["tokenfactory_tokenizer_requests_total"]
 
     await_state("ingest itself refuses", refused)
-    before = cluster.metrics(tokenizer)["tokenfactory_tokenizer_requests_total"]
-    assert refused()
-    assert cluster.metrics(tokenizer)["tokenfactory_tokenizer_requests_total"] == before
+    assert all(refused() for _ in range(3))
+    # One that fits comes after them all, and the counters are told now and then only.
+    handle = next(HANDLES)
+    client.submit(handle, name, [("user", "short")], 1, 0)
+    assert next(row for row in client.rows() if row[0] == handle and row[1] != "none")[1] in ("stop", "length")
+    await_state("the last one is counted", lambda: requests() > by_tokenizer)
+    assert requests() == by_tokenizer + 1
