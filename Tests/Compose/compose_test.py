@@ -284,13 +284,17 @@ def test():
     @step("docker kill of the ingest in mid-stream: its next life settles what clients had got")
     def _():
         ingest = containers("ingest")[0]
-        running = load("--streams", "16", "--duration", "60", "--max-tokens", "4000", "--ignore-eos")
+        running = load("--streams", "16", "--duration", "30", "--max-tokens", "4000", "--ignore-eos")
         try:
             await_state("streams have tokens", lambda: value(
                 containers("inference-worker")[0], 9102, "tokenfactory_worker_requests_held") >= 16)
             before = totals()
             docker("kill", ingest)
         finally:
+            # With its container: the client alone would leave it asking.
+            for each in docker("ps", "-q", "--filter", f"label=com.docker.compose.project={PROJECT}",
+                               "--filter", "label=com.docker.compose.service=loadgen").stdout.split():
+                docker("rm", "-f", each)
             running.kill()
             running.wait()
         compose("up", "-d", "--no-build")

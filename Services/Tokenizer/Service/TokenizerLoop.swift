@@ -181,7 +181,12 @@ public actor TokenizerLoop: DiallingStation {
         }
         let context = contextLength
         if let fewest = fewestTokens(of: prompt), context > 0, fewest >= context {
-            return fail(key, stream, .promptTooLong, Self.overflow(context: context, atLeast: fewest))
+            let isCounted = if case .tokens = prompt { true } else { false }
+            return fail(
+                key, stream, .promptTooLong,
+                isCounted
+                    ? Self.overflow(context: context, tokens: fewest)
+                    : Self.overflow(context: context, atLeast: fewest))
         }
         if let result = pool.encodeAtOnce(prompt, upTo: affordableBytes) {
             affordableBytes -= prompt.cost
