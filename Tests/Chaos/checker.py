@@ -174,12 +174,17 @@ class Checker:
             if request.label:
                 by_label[(request.tenant, request.label)] = request
             by_shape[(request.tenant, request.prompt, request.maximum)].append(request)
+        # What is known first: a guess must not take the request of an attempt that names it.
+        named, guessed = [], []
         for attempt in self.attempts:
             tenant = attempt["tenant"]
             request = self.ledger.requests.get((tenant, attempt.get("id") or ""))
             if request is None and not attempt.get("id"):
                 request = (by_label.get((tenant, attempt["label"]))
                            or self.ledger.requests.get((tenant, attempt["label"])))
+            (guessed if request is None else named).append((attempt, request))
+        for attempt, request in named + guessed:
+            tenant = attempt["tenant"]
             if request is None and not attempt.get("id") and attempt.get("prompt"):
                 same = by_shape.get((tenant, attempt["prompt"], attempt["max_tokens"]), [])
                 # A request that failed before its prompt was counted has none.

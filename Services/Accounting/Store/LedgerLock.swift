@@ -33,12 +33,17 @@ final class LedgerLock: Sendable {
                 throw LedgerError.inUse(
                     path: database, holder: text.trimmingCharacters(in: .whitespacesAndNewlines))
             }
-            try file.truncate(atOffset: 0)
-            try file.write(
-                contentsOf: Data("\(holder), process \(getpid()), on \(ProcessInfo.processInfo.hostName)\n".utf8))
         } catch {
             throw LedgerError.wrapping(error, operation: "lock", path: database)
         }
+        name(holder)
+    }
+
+    /// Says in the file who holds it, for whoever is refused. The lock holds without that, on a full disk too.
+    private func name(_ holder: String) {
+        let text = "\(holder), process \(getpid()), on \(ProcessInfo.processInfo.hostName)\n"
+        guard (try? file.truncate(atOffset: 0)) != nil else { return }
+        try? file.write(contentsOf: Data(text.utf8))
     }
 
     deinit { try? file.close() }

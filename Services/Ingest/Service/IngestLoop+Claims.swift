@@ -162,7 +162,9 @@ extension IngestLoop {
         var end = event(.void, request)
         end.outcome = .failed
         end.status = .unavailable
-        return AbandonedClaim(reserve: event(.reserve, request), void: end)
+        var reserve = event(.reserve, request)
+        reserve.label = request.label
+        return AbandonedClaim(reserve: reserve, void: end)
     }
 
     /// The key is the request's, but no work is done for it: it is opened and voided, and its key may be used again.
