@@ -33,6 +33,7 @@ public final class LedgerProducer {
     /// Bytes to set aside for whatever the station holds, and those that are.
     private var roomWanted = 0
     private var roomSetAside = 0
+    private var isFinished = false
     private var link: UInt32?
     private var session: UInt32 = 0
     private var next: UInt64 = 1
@@ -107,6 +108,7 @@ public final class LedgerProducer {
             commit(log: log)
             try? await Task.sleep(for: .milliseconds(5))
         }
+        isFinished = true
         do {
             try spool.retire()
         } catch {
@@ -319,7 +321,8 @@ public final class LedgerProducer {
     public func tick(_ now: UInt64, log: Logger) {
         links.tick(now)
         if writeFailure != nil { commit(log: log) }
-        if roomFailure == nil || now >= retryAt { restoreRoom(log) }
+        // The files are gone; nothing may be made beside them again.
+        if !isFinished, roomFailure == nil || now >= retryAt { restoreRoom(log) }
         flush(log: log, atLeast: 1)
         guard spool.pending > 0, now > pendingSince + Self.syncAfter else { return }
         pendingSince = now
