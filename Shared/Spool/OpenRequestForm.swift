@@ -110,17 +110,3 @@ enum OpenRequestForm {
         return event
     }
 }
-
-extension [UInt8] {
-    fileprivate mutating func append<Value: FixedWidthInteger>(little value: Value) {
-        for shift in stride(from: 0, to: Value.bitWidth, by: 8) {
-            append(UInt8(truncatingIfNeeded: value >> Value(shift)))
-        }
-    }
-}
-
-extension Data {
-    fileprivate func little<Value: FixedWidthInteger>(_ offset: Int, _: Value.Type) -> Value {
-        self[offset..<offset + Value.bitWidth / 8].reversed().reduce(0) { $0 << 8 | Value($1) }
-    }
-}

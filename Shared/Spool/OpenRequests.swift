@@ -44,9 +44,10 @@ final class OpenRequests: Sendable {
     func note(last: UInt64) { header.bytes.publish(last, at: OpenRequestForm.lastOffset) }
 
     /// A place for a request; nothing stands in it before `OpenRequest.begin`.
-    func place(for event: LedgerEvent) throws(SpoolError) -> OpenRequest {
+    func place(for event: LedgerEvent, room: Int) throws(SpoolError) -> OpenRequest {
         if unsafe state.free.isEmpty { try grow() }
-        guard let place = unsafe state.free.popLast() else { throw .system("grow", path, ENOSPC) }
+        guard var place = unsafe state.free.popLast() else { throw .system("grow", path, ENOSPC) }
+        place.room = room
         place.prepare(event)
         return place
     }
@@ -63,17 +64,20 @@ final class OpenRequests: Sendable {
             try MappedBytes(descriptor: descriptor, offset: offset, count: OpenRequestForm.blockSize, path: path))
         unsafe state.blocks.append(block)
         for index in (0..<OpenRequestForm.blockPlaces).reversed() {
-            unsafe state.free.append(OpenRequest(block: block, offset: index * OpenRequestForm.placeSize))
+            unsafe state.free.append(OpenRequest(block: block, offset: index * OpenRequestForm.placeSize, room: 0))
         }
     }
 }
 
-/// One request's place in `OpenRequests`: its fields are written as they change.
+/// One request's place in the file beside the spool, for whoever has to settle it if this process dies. Each note is a
+/// store into mapped memory.
 ///
 /// On the thread of the spool's owner. Belongs to the request from `Spool.reserve` until `Spool.free`.
 public struct OpenRequest: Sendable {
     let block: OpenRequests.Block
     let offset: Int
+    /// Bytes that are set aside for its events.
+    var room: Int
 
     /// Tokens that stand in frames which went out, or that the client's socket took.
     public func note(deliveredTokens: UInt32) { store(deliveredTokens, OpenRequestForm.deliveredOffset) }

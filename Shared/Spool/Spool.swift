@@ -204,7 +204,7 @@ public struct Spool: ~Copyable, Sendable {
         }
         try setAside(room)
         do throws(SpoolError) {
-            return try requests.place(for: event)
+            return try requests.place(for: event, room: room)
         } catch {
             giveBack(room)
             throw error
@@ -215,9 +215,9 @@ public struct Spool: ~Copyable, Sendable {
     public func begin(_ request: OpenRequest) { request.begin() }
 
     /// The end of this request is written, or it was never begun.
-    public mutating func free(_ request: OpenRequest, room: Int) {
+    public mutating func free(_ request: OpenRequest) {
         openRequests?.free(request)
-        giveBack(room)
+        giveBack(request.room)
     }
 
     /// Ends the use of this spool: removes its files where all is acknowledged, else leaves them to be adopted.

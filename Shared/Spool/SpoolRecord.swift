@@ -11,18 +11,18 @@ enum SpoolRecord {
 
     static func header(epoch: UInt64, first: UInt64) -> [UInt8] {
         var bytes = magic
-        append(epoch, to: &bytes)
-        append(first, to: &bytes)
-        append(Checksum.of(bytes), to: &bytes)
+        bytes.append(little: epoch)
+        bytes.append(little: first)
+        bytes.append(little: Checksum.of(bytes))
         return bytes
     }
 
     /// Nil when the bytes are not a segment's header.
     static func parseHeader(_ bytes: ArraySlice<UInt8>) -> (epoch: UInt64, first: UInt64)? {
         guard bytes.count == headerSize, bytes.prefix(8).elementsEqual(magic),
-            Checksum.of(bytes.prefix(24)) == integer(bytes.dropFirst(24), UInt32.self)
+            Checksum.of(bytes.prefix(24)) == bytes.little(bytes.startIndex + 24, UInt32.self)
         else { return nil }
-        return (integer(bytes.dropFirst(8).prefix(8), UInt64.self), integer(bytes.dropFirst(16).prefix(8), UInt64.self))
+        return (bytes.little(bytes.startIndex + 8), bytes.little(bytes.startIndex + 16))
     }
 
     static func append(_ event: LedgerEvent, number: UInt64, to bytes: inout [UInt8], using frame: inout FrameBuffer) {
@@ -32,8 +32,8 @@ enum SpoolRecord {
         let odd = event.tenant.utf8.count + event.model.utf8.count + event.worker.utf8.count + event.label.utf8.count
         RecordBatch(first: number, events: [event]).encode(
             into: &frame, session: 0, version: isPlain ? 1 : ProtocolVersion.current, padding: (4 - odd % 4) % 4)
-        append(UInt32(frame.bytes.count), to: &bytes)
-        append(Checksum.of(frame.bytes), to: &bytes)
+        bytes.append(little: UInt32(frame.bytes.count))
+        bytes.append(little: Checksum.of(frame.bytes))
         bytes.append(contentsOf: frame.bytes)
     }
 
@@ -54,13 +54,13 @@ enum SpoolRecord {
 
     static func parse(_ bytes: ArraySlice<UInt8>) -> Parsed {
         guard bytes.count >= prefixSize else { return .incomplete }
-        let length = integer(bytes.prefix(4), UInt32.self)
+        let length = bytes.little(bytes.startIndex, UInt32.self)
         guard length > 0 else { return .unwritten }
         guard length <= maximumLength else { return .noRecord }
         let size = prefixSize + Int(length)
         guard bytes.count >= size else { return .incomplete }
         let frame = Array(bytes.dropFirst(prefixSize).prefix(Int(length)))
-        guard Checksum.of(frame) == integer(bytes.dropFirst(4).prefix(4), UInt32.self),
+        guard Checksum.of(frame) == bytes.little(bytes.startIndex + 4, UInt32.self),
             let batch = decode(frame), batch.events.count == 1
         else { return .damaged(size: size) }
         return .record(batch, size: size)
@@ -73,15 +73,5 @@ enum SpoolRecord {
         } catch {
             return nil
         }
-    }
-
-    private static func append<Value: FixedWidthInteger>(_ value: Value, to bytes: inout [UInt8]) {
-        for shift in stride(from: 0, to: Value.bitWidth, by: 8) {
-            bytes.append(UInt8(truncatingIfNeeded: value >> Value(shift)))
-        }
-    }
-
-    private static func integer<Value: FixedWidthInteger>(_ bytes: ArraySlice<UInt8>, _: Value.Type) -> Value {
-        bytes.reversed().reduce(0) { $0 << 8 | Value($1) }
     }
 }

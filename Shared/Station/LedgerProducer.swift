@@ -28,8 +28,8 @@ public final class LedgerProducer {
     private var spool: Spool
     private var turn: [LedgerEvent] = []
     /// Reservations that stand in `turn`, and requests whose ends do.
-    private var begun: [OpenReservation] = []
-    private var ended: [OpenReservation] = []
+    private var begun: [OpenRequest] = []
+    private var ended: [OpenRequest] = []
     /// Bytes to set aside for whatever the station holds, and those that are.
     private var roomWanted = 0
     private var roomSetAside = 0
@@ -135,7 +135,7 @@ public final class LedgerProducer {
 
     /// Keeps a place and room for the end of a request that this event is to reserve. Nil when there is none: the request
     /// must not be admitted.
-    public func makeReservation(for event: LedgerEvent, log: Logger) -> OpenReservation? {
+    public func makePlace(for event: LedgerEvent, log: Logger) -> OpenRequest? {
         guard failure == nil else { return nil }
         // Its reservation with a label, its end, and attempts that are lost.
         let room =
@@ -144,7 +144,7 @@ public final class LedgerProducer {
         do throws(SpoolError) {
             var plain = event
             plain.label = ""
-            return OpenReservation(request: try spool.reserve(plain, room: room), room: room)
+            return try spool.reserve(plain, room: room)
         } catch {
             roomFailed(error, log)
             return nil
@@ -152,18 +152,18 @@ public final class LedgerProducer {
     }
 
     /// States that a request may begin.
-    public func record(_ event: LedgerEvent, beginning reservation: OpenReservation) {
+    public func record(_ event: LedgerEvent, beginning request: OpenRequest) {
         record(event)
-        begun.append(reservation)
+        begun.append(request)
     }
 
     /// The request was not admitted after all, and nothing was stated of it.
-    public func drop(_ reservation: OpenReservation) { spool.free(reservation.request, room: reservation.room) }
+    public func drop(_ request: OpenRequest) { spool.free(request) }
 
     /// States the end of a request.
-    public func record(_ event: LedgerEvent, ending reservation: OpenReservation?) {
+    public func record(_ event: LedgerEvent, ending request: OpenRequest?) {
         record(event)
-        if let reservation { ended.append(reservation) }
+        if let request { ended.append(request) }
     }
 
     private func roomFailed(_ error: SpoolError, _ log: Logger) {
@@ -224,8 +224,8 @@ public final class LedgerProducer {
 
     /// What the turn's events reserved is open, what they ended is not.
     private func noteOpen() {
-        for reservation in begun { spool.begin(reservation.request) }
-        for reservation in ended { spool.free(reservation.request, room: reservation.room) }
+        for request in begun { spool.begin(request) }
+        for request in ended { spool.free(request) }
         begun.removeAll(keepingCapacity: true)
         ended.removeAll(keepingCapacity: true)
     }

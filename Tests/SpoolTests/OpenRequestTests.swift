@@ -45,7 +45,7 @@ import Wire
         places[0].note(deliveredTokens: 41)
         places[0].note(attempt: 5)
         try spool.append([event(3)])
-        spool.free(places[2], room: 500)
+        spool.free(places[2])
 
         let events = try adoptedEvents(try killedCopy(of: directory))
         #expect(events.count == 6)
@@ -116,7 +116,7 @@ import Wire
                 place.note(deliveredTokens: 1)
                 places.append(place)
             }
-            for place in places { spool.free(place, room: 100) }
+            for place in places { spool.free(place) }
         }
         let size =
             try FileManager.default.attributesOfItem(

@@ -1,6 +1,7 @@
 import Line
 import Logging
 import OpenAIDoor
+import Spool
 import Station
 import Telemetry
 import Transport
@@ -22,7 +23,7 @@ extension IngestLoop {
             stream.push(text, tokenCount: tokens.count)
             // For the one who settles it if this process dies now; at its end it is counted anew.
             let delivered = stream.isBehind ? stream.deliveredTokens : request.generated.count
-            if request.streams { request.reservation?.note(deliveredTokens: UInt32(clamping: delivered)) }
+            if request.streams { request.place?.note(deliveredTokens: UInt32(clamping: delivered)) }
             if request.stamps.firstSent == 0 { request.stamps.firstSent = MonotonicClock.now() }
         }
     }
@@ -96,8 +97,8 @@ extension IngestLoop {
         var event = event(finish == .failed && request.deliveredTokens == 0 ? .void : .settle, request)
         event.outcome = finish
         event.status = status
-        ledger.record(event, ending: request.reservation)
-        request.reservation = nil
+        ledger.record(event, ending: request.place)
+        request.place = nil
         if finish == .failed {
             log.notice(
                 "ingest: request failed",

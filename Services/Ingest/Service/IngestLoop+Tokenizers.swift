@@ -2,6 +2,7 @@ import Keys
 import Line
 import Logging
 import OpenAIDoor
+import Spool
 import Station
 import Telemetry
 import Transport
@@ -102,7 +103,7 @@ extension IngestLoop {
             request.promptTokens = row.promptTokens
             // A tokenizer that goes on with an answer does not know what was cached for its beginning.
             if request.generated.isEmpty || row.cachedTokens > 0 { request.cachedTokens = row.cachedTokens }
-            request.reservation?.note(
+            request.place?.note(
                 promptTokens: request.promptTokens, cachedTokens: request.cachedTokens)
         }
         if request.stamps.firstReceived == 0, !tokens.isEmpty {

@@ -268,7 +268,7 @@ public actor IngestLoop: DiallingStation {
         }
         var reserving = event(.reserve, request)
         reserving.label = request.label
-        guard let reservation = ledger.makeReservation(for: reserving, log: log) else {
+        guard let place = ledger.makePlace(for: reserving, log: log) else {
             correctRate(of: request)
             return .failure(unrecorded())
         }
@@ -280,7 +280,7 @@ public actor IngestLoop: DiallingStation {
             work, model: request.body.model, share: request.share, now: request.stamps.downBegun)
         if case .refused(let status) = outcome {
             requests.remove(work)
-            ledger.drop(reservation)
+            ledger.drop(place)
             correctRate(of: request)
             if status == .busy { counters.busy += 1 } else { counters.refused += 1 }
             return .failure(Refusal(status: status, message: Self.message(for: status, model: request.body.model)))
@@ -288,8 +288,8 @@ public actor IngestLoop: DiallingStation {
         counters.admitted += 1
         heldBytes += request.heldBytes
         if request.deadline > 0 { nextDeadline = min(nextDeadline ?? .max, request.deadline) }
-        request.reservation = reservation
-        ledger.record(reserving, beginning: reservation)
+        request.place = place
+        ledger.record(reserving, beginning: place)
         return .success(work)
     }
 

@@ -1,6 +1,7 @@
 import Keys
 import Line
 import OpenAIDoor
+import Spool
 import Station
 import Telemetry
 import Wire
@@ -31,10 +32,10 @@ final class IngestRequest: RowSource {
     private let firstAttempt: UInt16
     /// How often it was sent down again.
     var redispatches: UInt16 = 0 {
-        didSet { reservation?.note(attempt: attempt) }
+        didSet { place?.note(attempt: attempt) }
     }
     /// Where it stands beside the spool, from its admission on.
-    var reservation: OpenReservation?
+    var place: OpenRequest?
     /// Ids of the answer so far, those of lost attempts included.
     var generated: [UInt32] = []
     /// Of `generated`, how many came in this attempt.
@@ -51,7 +52,7 @@ final class IngestRequest: RowSource {
     private(set) var end: RequestEnd?
     /// Tokens that stand in frames which went out, or that the client's socket took.
     var deliveredTokens: UInt32 = 0 {
-        didSet { reservation?.note(deliveredTokens: deliveredTokens) }
+        didSet { place?.note(deliveredTokens: deliveredTokens) }
     }
     /// When the client's time is over, on the monotonic clock; 0 for never.
     let deadline: UInt64

@@ -59,7 +59,7 @@ extension TokenizerLoop {
     /// Looks up the tokens' texts on a thread of its own: of many tokens that takes a while.
     private func addPieces(to tokens: [UInt32], for question: TokenQuestion) {
         let (encoder, reactor) = (encoder, reactor)
-        Self.pieceThread.async { [weak self] in
+        pieceThread.async { [weak self] in
             let result: Result<PromptEncoder.Pieces, PromptError>
             do throws(PromptError) { result = .success(try encoder.pieces(of: tokens)) } catch {
                 result = .failure(error)
@@ -74,8 +74,6 @@ extension TokenizerLoop {
             }
         }
     }
-
-    private static let pieceThread = DispatchQueue(label: "token-factory.pieces")
 
     private func answer(
         _ question: TokenQuestion, tokens: [UInt32], _ pieces: PromptEncoder.Pieces = PromptEncoder.Pieces()

@@ -1,3 +1,4 @@
+import Dispatch
 import Line
 import Llama
 public import Logging
@@ -27,6 +28,8 @@ public actor TokenizerLoop: DiallingStation {
     let ingests: LowerLinks
     let workers: UpperLink
     public let dialling: Dialling
+    /// Looks up the texts of tokens, which takes a while where there are many.
+    let pieceThread = DispatchQueue(label: "token-factory.pieces")
 
     var streams = SlotTable<AnswerStream>()
     /// Streams by the key of the line above.
