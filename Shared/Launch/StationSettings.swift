@@ -64,7 +64,7 @@ public struct StationSettings: Sendable {
 
 extension StationSettings {
     /// Where the stations of a role keep their spools: a folder that only their user may enter.
-    public func spools(of role: StationRole) -> String { spoolDirectory + "/" + SpoolFolders.name(of: role) }
+    public func spools(of role: StationRole) -> String { spoolDirectory + "/" + role.folderName }
 }
 
 extension SettingsReader {

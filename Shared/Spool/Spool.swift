@@ -17,7 +17,7 @@ public struct Spool: ~Copyable, Sendable {
     /// Records that cannot be read back; their numbers will be missing at accounting.
     public private(set) var damagedRecords: UInt64 = 0
     /// Bytes of writes that were cut off when an earlier owner died.
-    public private(set) var tornBytes: UInt64 = 0
+    private(set) var tornBytes: UInt64 = 0
 
     private let files: SpoolFiles
     private let lock: FileHandle
@@ -167,7 +167,7 @@ public struct Spool: ~Copyable, Sendable {
     }
 
     /// Gives back what was set aside: the events are written, or will not come.
-    public mutating func giveBack(_ bytes: Int) { bytesSetAside -= min(bytes, bytesSetAside) }
+    mutating func giveBack(_ bytes: Int) { bytesSetAside -= min(bytes, bytesSetAside) }
 
     /// Makes room again after a segment was begun: for what was set aside, and for one work more. To be called now and
     /// then.

@@ -120,7 +120,7 @@ public final class UpperLink {
     /// still listed (the authenticator is asked at the handshake only).
     private func identify(_ hello: Hello, _ peer: UInt64, _ user: String?) -> Status? {
         guard let linkGuard else { return nil }
-        guard let user, linkGuard.role(ofUser: user) == hello.role.keyName else {
+        guard let user, linkGuard.role(ofUser: user) == hello.role.folderName else {
             users[peer] = nil
             return .unauthenticated
         }
@@ -155,7 +155,7 @@ public final class UpperLink {
         var known: [UInt64: String] = [:]
         for peer in dispatcher.allPeers {
             let id = peer.session.peer
-            if let user = users[id], linkGuard.role(ofUser: user) == peer.role.keyName {
+            if let user = users[id], linkGuard.role(ofUser: user) == peer.role.folderName {
                 known[id] = user
             } else {
                 dispatcher.dismiss(id, .unauthenticated)

@@ -45,6 +45,17 @@ public enum StationRole: UInt8, Sendable, CaseIterable {
     case tokenizer = 3
     case inferenceWorker = 4
     case accounting = 5
+
+    /// The role's folder: of its keys in a site, of its spools under a spool directory.
+    public var folderName: String {
+        switch self {
+        case .client: "client"
+        case .ingest: "ingest"
+        case .tokenizer: "tokenizer"
+        case .inferenceWorker: "inference-worker"
+        case .accounting: "accounting"
+        }
+    }
 }
 
 /// Why a request, or an attempt at one, ended. `none` in a row means that it goes on.
