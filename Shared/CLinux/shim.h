@@ -34,6 +34,9 @@ static inline int tf_name_thread(const char *name) {
 
 // Stores that whoever reads the mapped file sees only after all that was stored before. The addresses are multiples of
 // the value's size.
+static inline void tf_store_release_16(void *address, unsigned short value) {
+    __atomic_store_n((unsigned short *)address, value, __ATOMIC_RELEASE);
+}
 static inline void tf_store_release_32(void *address, unsigned value) {
     __atomic_store_n((unsigned *)address, value, __ATOMIC_RELEASE);
 }

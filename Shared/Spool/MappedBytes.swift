@@ -34,10 +34,29 @@ import Foundation
         }
     }
 
+    /// Writes the text's first bytes, and no more than `limit`.
+    /// - Returns: How many.
+    func write(_ text: String, limit: Int, at offset: Int) -> Int {
+        let bytes = text.utf8Span.span
+        let length = min(bytes.count, limit)
+        precondition(offset >= 0 && length <= count - offset, "a write beyond the mapping")
+        unsafe bytes.withUnsafeBytes { source in
+            let target = unsafe UnsafeMutableRawBufferPointer(start: base + offset, count: length)
+            unsafe target.copyMemory(from: UnsafeRawBufferPointer(rebasing: source[..<length]))
+        }
+        return length
+    }
+
     /// A store that whoever reads the file sees only after all that was written before it.
     func publish(_ value: UInt32, at offset: Int) {
         precondition(offset >= 0 && offset % 4 == 0 && offset <= count - 4, "a store beyond the mapping")
         unsafe tf_store_release_32(base + offset, value)
+    }
+
+    /// As the other `publish`.
+    func publish(_ value: UInt16, at offset: Int) {
+        precondition(offset >= 0 && offset % 2 == 0 && offset <= count - 2, "a store beyond the mapping")
+        unsafe tf_store_release_16(base + offset, value)
     }
 
     /// As the other `publish`.

@@ -12,7 +12,6 @@ enum OpenRequestForm {
     static let blockPlaces = 256
     static let blockSize = placeSize * blockPlaces
     static let stateOffset = 0
-    static let stateSize = 4
     static let deliveredOffset = 4
     static let promptOffset = 8
     static let cachedOffset = 12
@@ -32,24 +31,18 @@ enum OpenRequestForm {
         return bytes
     }
 
-    /// A place's bytes behind its state. Names are at most `WireLimits.nameBytes`.
-    static func place(of event: LedgerEvent) -> [UInt8] {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(placeSize)
-        bytes.append(little: event.deliveredTokens)
-        bytes.append(little: event.promptTokens)
-        bytes.append(little: event.cachedTokens)
-        bytes.append(little: UInt32(event.ingestAttempt))
-        bytes.append(little: event.maximumTokens)
-        bytes.append(little: event.requestID.high)
-        bytes.append(little: event.requestID.low)
-        let tenant = event.tenant.utf8.prefix(WireLimits.nameBytes)
-        let model = event.model.utf8.prefix(WireLimits.nameBytes)
-        bytes.append(UInt8(truncatingIfNeeded: tenant.count))
-        bytes.append(UInt8(truncatingIfNeeded: model.count))
-        bytes += tenant
-        bytes += model
-        return bytes
+    /// Writes a place's fields behind its state; a request costs no allocation.
+    static func write(_ event: LedgerEvent, at place: Int, to bytes: borrowing MappedBytes) {
+        bytes.publish(event.deliveredTokens, at: place + deliveredOffset)
+        bytes.publish(event.promptTokens, at: place + promptOffset)
+        bytes.publish(event.cachedTokens, at: place + cachedOffset)
+        bytes.publish(UInt32(event.ingestAttempt), at: place + attemptOffset)
+        bytes.publish(event.maximumTokens, at: place + 20)
+        bytes.publish(event.requestID.high, at: place + 24)
+        bytes.publish(event.requestID.low, at: place + 32)
+        let tenant = bytes.write(event.tenant, limit: WireLimits.nameBytes, at: place + nameOffset)
+        let model = bytes.write(event.model, limit: WireLimits.nameBytes, at: place + nameOffset + tenant)
+        bytes.publish(UInt16(clamping: tenant) | UInt16(clamping: model) << 8, at: place + 40)
     }
 
     /// What a file tells of its owner and of the requests that were open when it died.

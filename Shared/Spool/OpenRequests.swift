@@ -94,7 +94,7 @@ public struct OpenRequest: Sendable {
     /// Writes what does not change; the place still counts as free.
     func prepare(_ event: LedgerEvent) {
         store(0, OpenRequestForm.stateOffset)
-        block.bytes.write(OpenRequestForm.place(of: event)[...], at: offset + OpenRequestForm.stateSize)
+        OpenRequestForm.write(event, at: offset, to: block.bytes)
     }
 
     /// The reservation stands in the spool.
