@@ -110,7 +110,9 @@ def test_an_open_loop_holds_each_request_to_the_traces_bounds(tmp_path):
 def test_a_killed_benchmark_leaves_nothing_behind(command, number, tmp_path):
     environment = os.environ | {"TMPDIR": str(tmp_path)}
     child = subprocess.Popen([str(BIN / "hopbench"), *command], env=environment, stdout=subprocess.DEVNULL,
-                             stderr=subprocess.PIPE, text=True)
+                             stderr=subprocess.PIPE, text=True,
+                             # A shell's background job ignores SIGINT, and its children with it.
+                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     for line in child.stderr:
         # Its folder and its processes are there when the first round begins.
         if "64 bytes" in line or "round 1" in line:
