@@ -119,6 +119,10 @@ let package = Package(
         target("Spool", "Shared/Spool", ["CLinux", "Wire"]),
         target("Telemetry", "Shared/Telemetry", ["Wire"]),
         target("Economics", "Shared/Economics"),
+        // The ledger's rules and its audit's, as values; then what reads a ledger's file, and one without a file.
+        target("Ledger", "Shared/Ledger/Rules", ["Wire", "Economics", crypto]),
+        target("LedgerDatabase", "Shared/Ledger/Database", ["Ledger", "Wire", "Economics", grdb]),
+        target("LedgerInMemory", "Shared/Ledger/Memory", ["Ledger", "Wire", "Economics"]),
         target("Llama", "Shared/Llama", ["CLlama"], llama: true),
         target("Settings", "Shared/Settings", [configuration, logging]),
         target(
@@ -169,19 +173,20 @@ let package = Package(
                 "Batching", "AdminDoor", "Settings", logging, lifecycle,
             ], llama: true),
 
-        target("LedgerStore", "Services/Accounting/Store", ["Wire", "Economics", crypto, grdb, grdbSQLite]),
+        target(
+            "LedgerStore", "Services/Accounting/Store",
+            ["Ledger", "LedgerDatabase", "Wire", "Economics", crypto, grdb, grdbSQLite]),
         target(
             "AccountingService", "Services/Accounting/Service",
             [
-                "Wire", "Transport", "Line", "Station", "Spool", "Telemetry", "LedgerStore", "Economics", "Keys",
-                hummingbird, logging, lifecycle,
+                "Wire", "Transport", "Line", "Station", "Spool", "Telemetry", "Ledger", "LedgerDatabase", "LedgerStore",
+                "Economics", "Keys", hummingbird, logging, lifecycle,
             ]),
         executable(
             "accounting", "Services/Accounting/Main",
             [
-                "Launch", "Wire", "Line", "Transport", "Station", "Spool", "Telemetry", "AccountingService",
-                "LedgerStore",
-                "Economics", "Keys", "AdminDoor", "Settings", logging, lifecycle,
+                "Launch", "Wire", "Line", "Transport", "Station", "Spool", "Telemetry", "AccountingService", "Ledger",
+                "LedgerStore", "Economics", "Keys", "AdminDoor", "Settings", logging, lifecycle,
             ]),
 
         target("Charts", "Tools/Charts"),
@@ -197,8 +202,9 @@ let package = Package(
         executable("hopbench", "Tools/HopBenchmark/Main", ["HopBenchmark", argumentParser]),
         target(
             "FactoryKit", "Tools/Factory/Kit",
-            ["LedgerStore", "Economics", "Transport", "Llama", crypto, httpClient, nioCore, nioHTTP1], llama: true),
-        executable("factory", "Tools/Factory/Main", ["FactoryKit", "LedgerStore", argumentParser], llama: true),
+            ["Ledger", "Economics", "Transport", crypto, httpClient, nioCore, nioHTTP1]),
+        executable("factory", "Tools/Factory/Main", ["FactoryKit", "Ledger", "LedgerDatabase", argumentParser]),
+        executable("export-tokenizer", "Tools/TokenizerExport", ["Llama", argumentParser], llama: true),
 
         tests("WireTests", ["Wire"], resources: [.copy("Vectors")]),
         tests("ZMTPTests", ["ZMTP"]),
@@ -218,16 +224,19 @@ let package = Package(
         tests("TokenizationTests", ["Tokenization", "Llama"], llama: true),
         tests("BatchingTests", ["Batching"]),
         tests("EnginesTests", ["Engines", "Batching", "Llama"], llama: true),
-        tests("LedgerStoreTests", ["LedgerStore", "Wire", "Economics"], resources: [.copy("Fixtures")]),
+        tests(
+            "LedgerStoreTests",
+            ["Ledger", "LedgerDatabase", "LedgerInMemory", "LedgerStore", "Wire", "Economics", grdb],
+            resources: [.copy("Fixtures")]),
         tests(
             "AccountingServiceTests",
             [
-                "AccountingService", "LedgerStore", "Economics", "Keys", "Wire", "Transport", "Line", "Station", grdb,
+                "AccountingService", "Ledger", "LedgerDatabase", "LedgerStore", "Economics", "Keys", "Wire", "Transport", "Line", "Station", grdb,
                 hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird"), logging,
             ]),
         tests("ChartsTests", ["Charts"]),
         tests("HopBenchmarkTests", ["HopBenchmark", "CFloor", "Charts", "Telemetry", "Transport", "Wire"]),
-        tests("FactoryKitTests", ["FactoryKit", "LedgerStore"], llama: true),
+        tests("FactoryKitTests", ["FactoryKit", "Ledger", "LedgerDatabase", "LedgerStore"]),
         tests("LoadGeneratorTests", ["LoadGenerator", "Line", "Station", "Transport", "Wire"]),
     ]
 )

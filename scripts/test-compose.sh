@@ -26,7 +26,7 @@ prepare() {
   local prefix=${TOKENFACTORY_PREFIX:-$cache/prefix}
   rm -rf "$context"
   mkdir -p "$context"/{bin,lib,models}
-  for name in ingest tokenizer inference-worker accounting loadgen factory; do
+  for name in ingest tokenizer inference-worker accounting loadgen factory export-tokenizer; do
     [[ -x .build/release/$name ]] || fail ".build/release/$name is missing" "run make release, or leave TOKENFACTORY_IMAGES out"
     cp -L ".build/release/$name" "$context/bin/"
     programs+=(".build/release/$name")

@@ -1,6 +1,8 @@
 import AccountingService
 import Foundation
 import GRDB
+import Ledger
+import LedgerDatabase
 import LedgerStore
 import Line
 import Testing

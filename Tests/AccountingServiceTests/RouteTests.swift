@@ -3,6 +3,8 @@ import Foundation
 import Hummingbird
 import HummingbirdTesting
 import Keys
+import Ledger
+import LedgerDatabase
 import LedgerStore
 import Testing
 import Wire

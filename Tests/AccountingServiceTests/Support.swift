@@ -1,6 +1,8 @@
 import AccountingService
 import Economics
 import Foundation
+import Ledger
+import LedgerDatabase
 import LedgerStore
 import Line
 import Logging

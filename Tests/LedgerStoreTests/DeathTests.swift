@@ -1,4 +1,6 @@
 import Economics
+import Ledger
+import LedgerDatabase
 import LedgerStore
 import Testing
 import Wire

@@ -1,6 +1,8 @@
 import Economics
 import Foundation
 import GRDB
+import Ledger
+import LedgerDatabase
 import LedgerStore
 import Testing
 import Wire

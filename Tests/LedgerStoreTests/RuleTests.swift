@@ -1,5 +1,7 @@
 import Economics
 import Foundation
+import Ledger
+import LedgerDatabase
 import LedgerStore
 import Testing
 import Wire

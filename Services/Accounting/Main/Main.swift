@@ -4,6 +4,8 @@ import Economics
 import Foundation
 import Keys
 import Launch
+import Ledger
+import LedgerDatabase
 import LedgerStore
 import Line
 import Logging

@@ -1,5 +1,5 @@
 public import Line
-import LedgerStore
+import Ledger
 public import Logging
 public import Station
 public import Transport

@@ -1,6 +1,7 @@
 import Dispatch
 import Foundation
-import LedgerStore
+import Ledger
+import LedgerDatabase
 import Station
 import Synchronization
 

@@ -1,4 +1,4 @@
-import LedgerStore
+import Ledger
 import Synchronization
 import Transport
 

@@ -2,6 +2,8 @@ import Economics
 import Foundation
 public import Hummingbird
 public import Keys
+import Ledger
+import LedgerDatabase
 public import LedgerStore
 import Station
 import Wire

@@ -1,3 +1,4 @@
+import Ledger
 import LedgerStore
 public import Logging
 public import ServiceLifecycle

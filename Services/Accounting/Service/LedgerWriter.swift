@@ -1,5 +1,6 @@
 import Dispatch
 import Glibc
+import Ledger
 public import LedgerStore
 import Station
 import Wire

@@ -1,5 +1,7 @@
 import Foundation
 import Glibc
+import Ledger
+import LedgerDatabase
 
 /// The right to write a ledger: a lock on a file beside the database, which the kernel gives up when its holder ends,
 /// however it ends. The file says who holds it. Readers need no lock.

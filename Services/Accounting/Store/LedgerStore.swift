@@ -1,50 +1,9 @@
 public import Economics
 import Foundation
 import GRDB
+public import Ledger
+public import LedgerDatabase
 public import Wire
-
-/// What one transaction did.
-public struct ApplyResult: Equatable, Sendable {
-    /// Events that are new.
-    public var recorded = 0
-    /// Events known already, with the same body: nothing changed.
-    public var duplicates = 0
-    /// Events that are kept without counting.
-    public var conflicts: [LedgerConflict] = []
-    /// Spool numbers that are missing for good, by producer.
-    public var gaps: [RecordGap] = []
-    /// The number up to which all of a producer's events are on disk, for each producer of the batches: what `recordAck`
-    /// says to it. 0 while its first is missing.
-    public var acknowledged: [UInt64: UInt64] = [:]
-    /// Batches of which nothing was taken.
-    public var refused: [RefusedBatch] = []
-    /// Producers that stated of a request what is not theirs to state, with the last reason. Their events are on disk, as
-    /// conflicts.
-    public var offenders: [UInt64: ConflictReason] = [:]
-
-    public init() {}
-}
-
-/// A batch of which nothing was taken.
-public struct RefusedBatch: Hashable, Sendable {
-    public var producer: UInt64
-    public var reason: BatchViolation
-}
-
-/// An event that is kept without counting, for the operator.
-public struct LedgerConflict: Hashable, Sendable {
-    /// Row of the event.
-    public var sequence: Int64
-    public var tenant: String
-    public var requestID: RequestID
-    public var reason: ConflictReason
-}
-
-/// Spool numbers that never came although later ones did.
-public struct RecordGap: Hashable, Sendable {
-    public var producer: UInt64
-    public var numbers: ClosedRange<UInt64>
-}
 
 /// The ledger in SQLite: an append-only, hash-chained log of events, double-entry postings and projections.
 ///
@@ -97,7 +56,7 @@ public final class LedgerStore: Sendable {
             guard version == 0 || (Schema.oldest...Schema.version).contains(version) else {
                 throw LedgerError.schema(path: path, found: version)
             }
-            let key = try SigningKey(path: path + ".key", create: version == 0)
+            let key = try SigningKeyFile.open(path: path + ".key", create: version == 0)
             let row = try pool.write { db in
                 if version == 0 {
                     try Schema.create(db)
@@ -112,12 +71,13 @@ public final class LedgerStore: Sendable {
                     if version < Schema.version { try Schema.migrate(db) }
                 }
                 var transaction = try LedgerTransaction(
-                    db, path: file, key: key, prices: PriceBook(row: 0, list: list), settings: settings, now: now)
+                    SQLiteState(db, path: file), key: key, prices: PriceBook(row: 0, list: list), settings: settings,
+                    now: now)
                 let row = try transaction.note(list)
                 try transaction.finish()
                 return row
             }
-            claimAge = try pool.read(ClaimTable.age)
+            claimAge = try pool.write { db in try ClaimRules<SQLiteState>.age(SQLiteState(db, path: file)) }
             database = pool
             self.key = key
             prices = PriceBook(row: row, list: list)
@@ -156,14 +116,7 @@ public final class LedgerStore: Sendable {
         now: UInt64, isGone: (UInt64) -> Bool, unowned: (Set<Int64>) -> Set<Int64>
     ) throws(LedgerError) -> Int {
         try write("expire reservations") { transaction in
-            for owner in try transaction.openOwners() {
-                if let owner {
-                    if isGone(owner) { try transaction.expire(owner: owner) }
-                } else {
-                    let due = unowned(try transaction.openWithoutOwner())
-                    if !due.isEmpty { try transaction.expire(owner: nil) { due.contains($0) } }
-                }
-            }
+            try transaction.expire(isGone: isGone, unowned: unowned)
         } now: {
             now
         }.recorded
@@ -179,8 +132,8 @@ public final class LedgerStore: Sendable {
     ) throws(LedgerError) -> [ClaimAnswer] {
         do {
             return try database.write { db in
-                let table = ClaimTable(db: db, age: claimAge.addingClamped(elapsed), path: path)
-                return try asks.map { try table.decide($0, isGone: isGone) }
+                let rules = ClaimRules(try SQLiteState(db, path: path), age: claimAge.addingClamped(elapsed))
+                return try asks.map { try rules.decide($0, isGone: isGone) }
             }
         } catch {
             throw LedgerError.wrapping(error, operation: "note claims", path: path)
@@ -193,7 +146,7 @@ public final class LedgerStore: Sendable {
     public func forgetClaims(elapsed: UInt64) throws(LedgerError) -> Int {
         do {
             return try database.write { db in
-                try ClaimTable(db: db, age: claimAge.addingClamped(elapsed), path: path)
+                try ClaimRules(SQLiteState(db, path: path), age: claimAge.addingClamped(elapsed))
                     .forget(olderThan: settings.claimTime)
             }
         } catch {
@@ -217,7 +170,7 @@ public final class LedgerStore: Sendable {
     public var reader: LedgerReader { LedgerReader(database, path: path) }
 
     private func write(
-        _ operation: String, _ body: (inout LedgerTransaction) throws -> Void, now: () -> UInt64
+        _ operation: String, _ body: (inout LedgerTransaction<SQLiteState>) throws -> Void, now: () -> UInt64
     ) throws(LedgerError) -> ApplyResult {
         do {
             return try database.write { db in
@@ -225,7 +178,8 @@ public final class LedgerStore: Sendable {
                 var cache = RequestCache()
                 swap(&cache, &memory.cache)
                 var transaction = try LedgerTransaction(
-                    db, path: path, key: key, prices: prices, settings: settings, now: now(), cache: consume cache)
+                    SQLiteState(db, path: path), key: key, prices: prices, settings: settings, now: now(),
+                    cache: consume cache)
                 try body(&transaction)
                 try transaction.finish()
                 memory.cache = transaction.takeCache()
@@ -233,47 +187,6 @@ public final class LedgerStore: Sendable {
             }
         } catch {
             throw LedgerError.wrapping(error, operation: operation, path: path)
-        }
-    }
-}
-
-/// Settings of a ledger.
-public struct LedgerSettings: Equatable, Sendable {
-    /// How long a claimed idempotency key is kept, in nanoseconds.
-    public var claimTime: UInt64
-    /// Rows between two kept checkpoints.
-    public var checkpointRows: Int64
-    /// Requests that one `expire` handles at most.
-    public var expiryBatch: Int
-    /// How long to wait for another process's lock on the database.
-    public var lockTimeoutSeconds: Double
-
-    public init(
-        claimTime: UInt64 = 86_400_000_000_000, checkpointRows: Int64 = 1024, expiryBatch: Int = 4096,
-        lockTimeoutSeconds: Double = 5
-    ) {
-        self.claimTime = claimTime
-        self.checkpointRows = max(1, checkpointRows)
-        self.expiryBatch = max(1, expiryBatch)
-        self.lockTimeoutSeconds = lockTimeoutSeconds
-    }
-}
-
-/// The price list in force and the row that noted it.
-struct PriceBook {
-    let row: Int64
-    let list: PriceList
-}
-
-extension LedgerError {
-    static func wrapping(_ error: any Error, operation: String, path: String) -> LedgerError {
-        switch error {
-        case let error as LedgerError: error
-        case let error as PriceListError: .prices(error.description)
-        case let error as DatabaseError where error.resultCode == .SQLITE_FULL: .full(operation: operation, path: path)
-        case is AmountOverflow: .amount(operation: operation, path: path)
-        case let error as DamagedColumn: .damaged(path: path, sequence: 0, reason: error.description)
-        default: .storage(operation: operation, path: path, reason: String(describing: error))
         }
     }
 }

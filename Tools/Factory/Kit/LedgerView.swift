@@ -1,5 +1,5 @@
 import Economics
-public import LedgerStore
+public import Ledger
 
 /// Reports and audits as an operator reads them.
 public enum LedgerView {

@@ -57,16 +57,10 @@ struct Up: AsyncParsableCommand {
         plan.logLevel = logLevel
         plan.usesDefaultPorts = defaultPorts
         let launcher = ClusterLauncher(
-            plan: plan, folder: cluster.folder, programs: bin ?? Self.ownFolder, deadline: deadline
+            plan: plan, folder: cluster.folder, programs: bin ?? SiblingProgram.folder, deadline: deadline
         ) { say($0) }
         let state = try await launcher.perform()
         say("up: \(state.services.count) processes, logs in \(cluster.folder.path)")
-    }
-
-    /// Where this program lies.
-    private static var ownFolder: String {
-        let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
-        return URL(fileURLWithPath: own ?? CommandLine.arguments[0]).deletingLastPathComponent().path
     }
 }
 

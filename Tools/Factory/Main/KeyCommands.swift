@@ -50,8 +50,7 @@ struct ExportTokenizer: ParsableCommand {
     @Option(help: "GGUF file; default: TOKENFACTORY_MODEL, or the one that set-up makes.") var model: String?
 
     func run() throws {
-        let path = model ?? TokenizerFolder.defaultModel(environment: ProcessInfo.processInfo.environment)
-        try TokenizerFolder.write(modelPath: path, to: directory)
-        say("\(directory): tokenizer.json, tokenizer_config.json of \(path)")
+        let status = try SiblingProgram.run("export-tokenizer", [directory] + (model.map { ["--model", $0] } ?? []))
+        guard status == 0 else { throw ExitCode(status) }
     }
 }

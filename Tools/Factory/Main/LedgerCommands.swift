@@ -1,6 +1,7 @@
 import ArgumentParser
 import FactoryKit
-import LedgerStore
+import Ledger
+import LedgerDatabase
 
 struct ReportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

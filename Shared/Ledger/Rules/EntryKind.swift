@@ -1,7 +1,7 @@
-import Wire
+package import Wire
 
 /// What a row of the log states: a producer's event (raw values 1…5, as on the wire) or the ledger's own finding.
-enum EntryKind: UInt8, CaseIterable {
+package enum EntryKind: UInt8, CaseIterable {
     case reserve = 1
     case settle = 2
     case void = 3
@@ -20,7 +20,7 @@ enum EntryKind: UInt8, CaseIterable {
     /// The ingest of an expired request has come back with its end, which then counts.
     case reopened = 21
 
-    init(_ kind: EventKind) {
+    package init(_ kind: EventKind) {
         self =
             switch kind {
             case .reserve: .reserve

@@ -2,9 +2,9 @@ import Foundation
 import Llama
 
 /// A model's tokenizer in Hugging Face's form, for tools that count tokens themselves.
-public enum TokenizerFolder {
+enum TokenizerFolder {
     /// Writes `tokenizer.json` and `tokenizer_config.json`.
-    public static func write(modelPath: String, to folder: String) throws {
+    static func write(modelPath: String, to folder: String) throws {
         let export = try TokenizerExport(modelPath: modelPath)
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         for (name, text) in [("tokenizer.json", export.tokenizer), ("tokenizer_config.json", export.configuration)] {
@@ -13,7 +13,7 @@ public enum TokenizerFolder {
     }
 
     /// The model that set-up makes, or the one that `TOKENFACTORY_MODEL` names.
-    public static func defaultModel(environment: [String: String]) -> String {
+    static func defaultModel(environment: [String: String]) -> String {
         let cache = environment["TOKENFACTORY_CACHE"] ?? (environment["HOME"] ?? "") + "/.cache/tokenfactory"
         return environment["TOKENFACTORY_MODEL"] ?? cache + "/models/smollm2-135m-instruct-q8_0.gguf"
     }

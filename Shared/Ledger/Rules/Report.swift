@@ -56,6 +56,15 @@ public struct Report: Equatable, Sendable {
     public var rows: [ReportRow]
     /// The sum over all requests, whatever the grouping; its `name` is empty.
     public var total: ReportRow
+
+    package init(
+        grouping: ReportGrouping, since: UInt64, rows: [ReportRow], total: ReportRow
+    ) {
+        self.grouping = grouping
+        self.since = since
+        self.rows = rows
+        self.total = total
+    }
 }
 
 /// One request as the ledger sees it.
@@ -82,6 +91,30 @@ public struct RequestSummary: Equatable, Sendable {
     public var wastedTokens: Int64
     /// Attempt records, superseded ones included.
     public var attempts: Int64
+
+    package init(
+        requestID: RequestID, tenant: String, label: String, model: String, status: RequestStatus,
+        outcome: FinishReason?, openedAt: Int64, reserved: Money, amount: Money, promptTokens: Int64,
+        cachedTokens: Int64, producedTokens: Int64, deliveredTokens: Int64, billedTokens: Int64, wastedTokens: Int64,
+        attempts: Int64
+    ) {
+        self.requestID = requestID
+        self.tenant = tenant
+        self.label = label
+        self.model = model
+        self.status = status
+        self.outcome = outcome
+        self.openedAt = openedAt
+        self.reserved = reserved
+        self.amount = amount
+        self.promptTokens = promptTokens
+        self.cachedTokens = cachedTokens
+        self.producedTokens = producedTokens
+        self.deliveredTokens = deliveredTokens
+        self.billedTokens = billedTokens
+        self.wastedTokens = wastedTokens
+        self.attempts = attempts
+    }
 }
 
 /// How many there are of what.
@@ -94,6 +127,8 @@ public struct LedgerCounts: Equatable, Sendable {
     public var expired: Int64 = 0
     public var conflicts: Int64 = 0
 
+    package init() {}
+
     public var requests: Int64 { reserved + settled + void + expired }
 }
 
@@ -104,6 +139,15 @@ public struct AccountTotal: Equatable, Sendable {
     public var account: Account
     public var debits: Int128
     public var credits: Int128
+
+    package init(
+        tenant: String, account: Account, debits: Int128, credits: Int128
+    ) {
+        self.tenant = tenant
+        self.account = account
+        self.debits = debits
+        self.credits = credits
+    }
 
     /// Debits less credits.
     public var balance: Int128 { debits &- credits }

@@ -1,13 +1,12 @@
-import GRDB
-import Wire
+package import GRDB
 
 /// Tables of the SQLite ledger. `event` and `checkpoint` are the record; `posting` and `conflict` are derived rows
 /// that are only ever added; `request`, `attempt`, `balance` and `producer` are projections. `claim` stands beside the
 /// record: who has which idempotency key for how long.
-enum Schema {
-    static let version: Int64 = 2
+package enum Schema {
+    package static let version: Int64 = 2
     /// The oldest version that is read, and brought up to this one when it is opened for writing.
-    static let oldest: Int64 = 1
+    package static let oldest: Int64 = 1
 
     private static let record = """
         CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -52,7 +51,8 @@ enum Schema {
             PRIMARY KEY (tenant, account)) STRICT, WITHOUT ROWID;
         """
 
-    private static let changing2 = """
+    /// The tables that version 2 changed.
+    package static let changing2 = """
         CREATE TABLE request (
             \(requestColumns),
             owner INTEGER, maximum INTEGER NOT NULL, label TEXT NOT NULL) STRICT;
@@ -77,42 +77,12 @@ enum Schema {
         """
     }
 
-    static func create(_ db: Database, version: Int64 = version) throws {
+    /// Makes the tables of an empty database.
+    package static func create(_ db: Database, version: Int64 = version) throws {
         try db.execute(sql: record)
         try db.execute(sql: version == 1 ? changing1 : changing2)
         try db.execute(sql: projections)
         for trigger in guards { try db.execute(sql: trigger) }
-        try db.execute(sql: "PRAGMA user_version = \(version)")
-    }
-
-    /// Brings the tables of version 1 to version 2: projections are made anew, the record stays as it is.
-    static func migrate(_ db: Database) throws {
-        try db.execute(
-            sql: """
-                DROP INDEX request_open;
-                ALTER TABLE request RENAME TO request_before;
-                ALTER TABLE balance RENAME TO balance_before;
-                """)
-        try db.execute(sql: changing2)
-        try db.execute(
-            sql: """
-                INSERT INTO request SELECT *, NULL, 0, '' FROM request_before;
-                INSERT INTO balance SELECT tenant, account, 0, debits, 0, credits FROM balance_before;
-                DROP TABLE request_before;
-                DROP TABLE balance_before;
-                """)
-        let events = try Row.fetchCursor(
-            db, sql: "SELECT body FROM event WHERE kind BETWEEN ? AND ? ORDER BY sequence",
-            arguments: [EntryKind.reserve.rawValue, EntryKind.void.rawValue])
-        let update = try db.makeStatement(
-            sql: "UPDATE request SET owner = ifnull(owner, ?), maximum = max(maximum, ?) WHERE key = ?")
-        while let row = try events.next() {
-            // What cannot be read is for the audit to say.
-            guard let event = EventBody.decode(try row.checked(at: 0)) else { continue }
-            let key = EntryName.key(requestID: event.requestID, tenant: event.tenant)
-            let maximum = event.kind == .reserve ? Int64(event.maximumTokens) : 0
-            try update.execute(arguments: [Int64(bitPattern: event.producer), maximum, key])
-        }
         try db.execute(sql: "PRAGMA user_version = \(version)")
     }
 }

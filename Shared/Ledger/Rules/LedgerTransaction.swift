@@ -1,13 +1,14 @@
 import Crypto
-import Economics
+package import Economics
 import Foundation
-import GRDB
 import Wire
 
-/// One write transaction: takes events in, keeps the requests that they touch in memory, and writes them back once.
-struct LedgerTransaction {
-    private let db: Database
-    private let path: String
+/// The rules of one commit: takes events in, keeps the requests that they touch in memory, and writes them back once.
+///
+/// A plain value over `LedgerState`: it knows no database, clock, thread or random number. When one of its methods
+/// throws, nothing of the transaction may stay, and its cache is of no more use.
+package struct LedgerTransaction<State: LedgerState> {
+    private let state: State
     private let key: SigningKey
     private let settings: LedgerSettings
     private let now: Int64
@@ -18,53 +19,34 @@ struct LedgerTransaction {
     private var cache: RequestCache
     /// Requests that this transaction has changed, in the order of their first change.
     private var touched: [OpenRequest] = []
-    private let insertEvent: BoundStatement
-    private let insertPosting: BoundStatement
-    private var balances: [AccountKey: Balance] = [:]
+    private var balances: [AccountKey: AccountSums] = [:]
     private var producers: [UInt64: UInt64] = [:]
-    private(set) var result = ApplyResult()
+    package private(set) var result = ApplyResult()
 
-    private struct AccountKey: Hashable {
-        var tenant: String
-        var account: Account
-    }
-
-    private struct Balance {
-        var debits: Int128 = 0
-        var credits: Int128 = 0
-    }
-
-    init(
-        _ db: Database, path: String, key: SigningKey, prices: PriceBook, settings: LedgerSettings, now: UInt64,
+    /// - Parameters:
+    ///   - prices: the list in force, and its row.
+    ///   - now: nanoseconds since 1970, for the record alone: it decides nothing.
+    ///   - cache: what the last transaction left.
+    package init(
+        _ state: State, key: SigningKey, prices: PriceBook, settings: LedgerSettings, now: UInt64,
         cache: consuming RequestCache = RequestCache()
     ) throws {
-        self.db = db
-        self.path = path
+        self.state = state
         self.key = key
         self.prices = prices
         self.settings = settings
         self.now = Int64(clamping: now)
-        let last = try Row.fetchOne(
-            db.cachedStatement(sql: "SELECT sequence, hash FROM event ORDER BY sequence DESC LIMIT 1"))
-        chain =
-            try last.map { Chain(sequence: try $0.checked(at: 0), hash: try $0.checked(at: 1)) }
-            ?? Chain(publicKey: key.publicKey)
+        chain = try state.lastRow().map { Chain(sequence: $0.sequence, hash: $0.hash) } ?? Chain(publicKey: key.publicKey)
         chainAtStart = chain.sequence
         if cache.sequence != chain.sequence { cache.clear() }
         self.cache = cache
-        insertEvent = try BoundStatement(
-            db,
-            """
-            INSERT INTO event (sequence, kind, received, name, body, hash) VALUES (?, ?, ?, ?, ?, ?)
-            ON CONFLICT (name) DO NOTHING
-            """)
-        insertPosting = try BoundStatement(
-            db, "INSERT INTO posting (event, tenant, debit, credit, amount) VALUES (?, ?, ?, ?, ?)")
     }
 
     // MARK: Events
 
-    mutating func apply(_ batch: ProducerBatch, between: () -> Void) throws {
+    /// Takes a batch in. Its events may have come before, in any order.
+    /// - Parameter between: called after each event, for a writer that lets other threads go first.
+    package mutating func apply(_ batch: ProducerBatch, between: () -> Void) throws {
         guard !batch.batch.events.isEmpty else { return }
         if let reason = batch.violation {
             result.refused.append(RefusedBatch(producer: batch.producer, reason: reason))
@@ -86,7 +68,7 @@ struct LedgerTransaction {
         if let known {
             let refusal = known.state.refusal(of: event)
             let isReturn = known.state.status == .expired && (event.kind == .settle || event.kind == .void)
-            if refusal != nil || isReturn, try isKnown(name) {
+            if refusal != nil || isReturn, try state.hasRow(named: name) {
                 try applyKnown(event, key: key, name: name, body: body)
                 return nil
             }
@@ -107,11 +89,6 @@ struct LedgerTransaction {
         if let reason { try note(reason, sequence: sequence, request: request.state) }
         try post(request, sequence: sequence)
         return nil
-    }
-
-    private func isKnown(_ name: Data) throws -> Bool {
-        try Int64.fetchOne(
-            db.cachedStatement(sql: "SELECT sequence FROM event WHERE name = ?"), arguments: [name]) != nil
     }
 
     /// Keeps an event that its producer may not state of this request.
@@ -140,9 +117,7 @@ struct LedgerTransaction {
 
     /// The name is known: the same body changes nothing, another one is kept as a conflict.
     private mutating func applyKnown(_ event: LedgerEvent, key: Data, name: Data, body: Data) throws {
-        let known = try Data.fetchOne(
-            db.cachedStatement(sql: "SELECT body FROM event WHERE name = ?"), arguments: [name])
-        guard let known, !EventBody.isSame(known, body) else {
+        guard let known = try state.body(named: name), !EventBody.isSame(known, body) else {
             result.duplicates += 1
             return
         }
@@ -156,23 +131,30 @@ struct LedgerTransaction {
         try note(.otherBody, sequence: sequence, request: request.state)
     }
 
-    /// Owners of requests that nobody has resolved; nil for those of which no ingest has spoken.
-    func openOwners() throws -> [UInt64?] {
-        try Row.fetchAll(db.cachedStatement(sql: "SELECT DISTINCT owner FROM request WHERE state = 0"))
-            .map { try $0.optional("owner", Int64.self).map(UInt64.init(bitPattern:)) }
+    // MARK: Expiry
+
+    /// Expires requests that nobody resolved and whose ingest is gone, at most as many as the settings say.
+    /// - Parameters:
+    ///   - isGone: whether the ingest of this boot epoch has been away for the time to live.
+    ///   - unowned: of the requests, by their rows, of which no ingest has spoken, those that have been so for the time
+    ///     to live.
+    package mutating func expire(isGone: (UInt64) -> Bool, unowned: (Set<Int64>) -> Set<Int64>) throws {
+        let owners = try state.openOwners()
+        if owners.contains(nil) {
+            let requests = try state.openRequests(of: nil, limit: .max)
+            let due = unowned(Set(requests.map(\.id)))
+            try expire(requests.filter { due.contains($0.id) })
+        }
+        // In one order for all tables, so that the log is the same.
+        for owner in owners.compactMap({ $0 }).sorted() where isGone(owner) {
+            let room = settings.expiryBatch - result.recorded
+            guard room > 0 else { return }
+            try expire(state.openRequests(of: owner, limit: room))
+        }
     }
 
-    /// Expires the open requests of an ingest, or those without one that `includes` picks by their rows.
-    mutating func expire(owner: UInt64?, includes: (Int64) -> Bool = { _ in true }) throws {
-        let room = settings.expiryBatch - result.recorded
-        guard room > 0 else { return }
-        let rows = try Row.fetchAll(
-            db.cachedStatement(
-                sql: "SELECT id, key FROM request WHERE state = 0 AND owner IS ? ORDER BY id LIMIT ?"),
-            arguments: [owner.map { Int64(bitPattern: $0) }, owner == nil ? -1 : room])
-        for row in rows where result.recorded < settings.expiryBatch {
-            guard includes(try row.checked("id")) else { continue }
-            let key: Data = try row.checked("key")
+    private mutating func expire(_ requests: [(id: Int64, key: Data)]) throws {
+        for (_, key) in requests where result.recorded < settings.expiryBatch {
             guard let request = try load(key),
                 let sequence = try insert(.expired, name: EntryName.expired(key: key), body: key)
             else { continue }
@@ -183,35 +165,21 @@ struct LedgerTransaction {
         }
     }
 
-    /// Rows of open requests of which no ingest has spoken.
-    func openWithoutOwner() throws -> Set<Int64> {
-        Set(
-            try Int64.fetchAll(
-                db.cachedStatement(sql: "SELECT id FROM request WHERE state = 0 AND owner IS NULL")))
-    }
-
     // MARK: Rows
 
     /// Appends a row to the log; nil when its name stands there already.
     private mutating func insert(_ kind: EntryKind, name: Data, body: Data) throws -> Int64? {
         var next = chain
         let hash = next.append(kind: kind.rawValue, received: now, name: name, body: body)
-        try insertEvent.run { values in
-            values.add(next.sequence)
-            values.add(kind.rawValue)
-            values.add(now)
-            values.add(name)
-            values.add(body)
-            values.add(hash)
-        }
-        guard db.changesCount == 1 else { return nil }
+        let row = LogRow(
+            sequence: next.sequence, kind: kind.rawValue, received: now, name: name, body: body, hash: hash)
+        guard try state.append(row) else { return nil }
         chain = next
         return next.sequence
     }
 
     private mutating func note(_ reason: ConflictReason, sequence: Int64, request: RequestState) throws {
-        try db.cachedStatement(sql: "INSERT INTO conflict (event, request, reason) VALUES (?, ?, ?)")
-            .execute(arguments: [sequence, request.id, reason.rawValue])
+        try state.append(ConflictRow(event: sequence, request: request.id, reason: Int64(reason.rawValue)))
         result.conflicts.append(
             LedgerConflict(
                 sequence: sequence, tenant: request.tenant, requestID: request.requestID, reason: reason))
@@ -221,17 +189,11 @@ struct LedgerTransaction {
     private mutating func post(_ request: OpenRequest, sequence: Int64) throws {
         let position = Position(of: request.state)
         for posting in position.postings(since: request.position) {
-            try insertPosting.run { values in
-                values.add(sequence)
-                values.add(request.state.tenant)
-                values.add(posting.debit.rawValue)
-                values.add(posting.credit.rawValue)
-                values.add(posting.amount)
-            }
+            try state.append(PostingRow(posting, event: sequence, tenant: request.state.tenant))
             let debit = AccountKey(tenant: request.state.tenant, account: posting.debit)
-            balances[debit, default: Balance()].debits += Int128(posting.amount)
+            balances[debit, default: AccountSums()].debits += Int128(posting.amount)
             let credit = AccountKey(tenant: request.state.tenant, account: posting.credit)
-            balances[credit, default: Balance()].credits += Int128(posting.amount)
+            balances[credit, default: AccountSums()].credits += Int128(posting.amount)
         }
         request.position = position
     }
@@ -239,19 +201,15 @@ struct LedgerTransaction {
     // MARK: Prices and producers
 
     /// Notes the list as in force from here on, unless it is already. Returns its row.
-    mutating func note(_ list: PriceList) throws -> Int64 {
+    package mutating func note(_ list: PriceList) throws -> Int64 {
         let body = try list.json()
-        let last = try Row.fetchOne(
-            db, sql: "SELECT sequence, body FROM event WHERE kind = ? ORDER BY sequence DESC LIMIT 1",
-            arguments: [EntryKind.prices.rawValue])
-        if let last, try last.checked(at: 1, Data.self) == body {
-            let row: Int64 = try last.checked(at: 0)
+        if let (row, last) = try state.lastPrices(), last == body {
             prices = PriceBook(row: row, list: list)
             return row
         }
         let name = EntryName.own(.prices, sequence: chain.sequence + 1)
         guard let row = try insert(.prices, name: name, body: body) else {
-            throw LedgerError.damaged(path: path, sequence: chain.sequence + 1, reason: "its name is taken")
+            throw LedgerError.damaged(path: state.path, sequence: chain.sequence + 1, reason: "its name is taken")
         }
         prices = PriceBook(row: row, list: list)
         return row
@@ -260,10 +218,9 @@ struct LedgerTransaction {
     private mutating func priceList(_ row: Int64) throws -> PriceList {
         if row == prices.row { return prices.list }
         if let list = olderPrices[row] { return list }
-        let body = try Data.fetchOne(
-            db, sql: "SELECT body FROM event WHERE sequence = ? AND kind = ?",
-            arguments: [row, EntryKind.prices.rawValue])
-        guard let body else { throw LedgerError.damaged(path: path, sequence: row, reason: "no price list is there") }
+        guard let body = try state.body(of: row, kind: .prices) else {
+            throw LedgerError.damaged(path: state.path, sequence: row, reason: "no price list is there")
+        }
         let list = try PriceList(json: body)
         olderPrices[row] = list
         return list
@@ -273,12 +230,7 @@ struct LedgerTransaction {
     /// what is missing has come, or its spool was taken over without it.
     private mutating func noteNumbers(of batch: ProducerBatch) throws {
         guard let numbers = batch.numbers else { return }
-        let before =
-            try producers[batch.producer]
-            ?? Int64.fetchOne(
-                db.cachedStatement(sql: "SELECT through FROM producer WHERE epoch = ?"),
-                arguments: [Int64(bitPattern: batch.producer)]
-            ).map(UInt64.init(bitPattern:)) ?? 0
+        let before = try producers[batch.producer] ?? state.through(batch.producer) ?? 0
         var row = NumberRow(through: before, ahead: cache.ahead[batch.producer] ?? [])
         for missing in row.take(numbers, isAll: batch.isOrphan) {
             let gap = RecordGap(producer: batch.producer, numbers: missing)
@@ -295,8 +247,8 @@ struct LedgerTransaction {
 
     private mutating func load(_ key: Data) throws -> OpenRequest? {
         if let request = cache.find(key) { return request }
-        guard let state = try RequestRow.fetch(db, key: key, path: path) else { return nil }
-        let request = OpenRequest(state, isStored: true)
+        guard let stored = try state.request(key) else { return nil }
+        let request = OpenRequest(stored, isStored: true)
         cache.insert(request)
         return request
     }
@@ -324,46 +276,27 @@ struct LedgerTransaction {
     }
 
     /// Writes the projections back and signs what the log is now.
-    mutating func finish() throws {
+    package mutating func finish() throws {
         guard chain.sequence != chainAtStart || !producers.isEmpty else { return cache.turn(sequence: chain.sequence) }
-        if !touched.isEmpty {
-            let rows = try RequestStatements(db)
-            for request in touched {
-                try rows.store(request)
-                request.stored()
-            }
+        for request in touched {
+            try state.store(request)
+            request.stored()
         }
         for (key, change) in balances {
-            try BalanceRow.add(
-                db, tenant: key.tenant, account: key.account, debits: change.debits, credits: change.credits)
+            try state.add(debits: change.debits, credits: change.credits, to: key.account, of: key.tenant)
         }
-        for (producer, through) in producers {
-            try db.cachedStatement(
-                sql: """
-                    INSERT INTO producer (epoch, through) VALUES (?, ?)
-                    ON CONFLICT (epoch) DO UPDATE SET through = excluded.through
-                    """
-            ).execute(arguments: [Int64(bitPattern: producer), Int64(bitPattern: through)])
-        }
+        for (producer, through) in producers { try state.setThrough(producer, through) }
         try sign()
         cache.turn(sequence: chain.sequence)
     }
 
     /// For the next transaction, once this one is committed.
-    func takeCache() -> RequestCache { cache }
+    package func takeCache() -> RequestCache { cache }
 
     private func sign() throws {
         guard chain.sequence != chainAtStart else { return }
-        let head = try key.sign(number: 0, chain: chain, at: now)
-        try db.cachedStatement(sql: "UPDATE meta SET value = ? WHERE name = 'head'")
-            .execute(arguments: [CheckpointRow.encode(head)])
+        try state.setHead(key.sign(number: 0, chain: chain, at: now))
         guard chain.sequence / settings.checkpointRows > chainAtStart / settings.checkpointRows else { return }
-        let number = try Int64.fetchOne(db, sql: "SELECT ifnull(max(number), 0) + 1 FROM checkpoint") ?? 1
-        let checkpoint = try key.sign(number: number, chain: chain, at: now)
-        try db.cachedStatement(
-            sql: "INSERT INTO checkpoint (number, sequence, hash, made_at, signature) VALUES (?, ?, ?, ?, ?)"
-        ).execute(arguments: [
-            checkpoint.number, checkpoint.sequence, checkpoint.hash, checkpoint.madeAt, checkpoint.signature,
-        ])
+        try state.append(key.sign(number: state.lastCheckpoint() + 1, chain: chain, at: now))
     }
 }

@@ -1,12 +1,12 @@
-import Foundation
+package import Foundation
 
 /// Appends little-endian fields.
-struct ByteWriter {
-    private(set) var bytes: [UInt8] = []
+package struct ByteWriter {
+    package private(set) var bytes: [UInt8] = []
 
-    init(capacity: Int) { bytes.reserveCapacity(capacity) }
+    package init(capacity: Int) { bytes.reserveCapacity(capacity) }
 
-    mutating func put<Value: FixedWidthInteger>(_ value: Value) {
+    package mutating func put<Value: FixedWidthInteger>(_ value: Value) {
         var rest = value
         for _ in 0..<(Value.bitWidth / 8) {
             bytes.append(UInt8(truncatingIfNeeded: rest))
@@ -15,24 +15,24 @@ struct ByteWriter {
     }
 
     /// Names are at most `WireLimits.nameBytes`; what is longer than its length can say is cut, and then does not decode.
-    mutating func put(_ text: String) {
+    package mutating func put(_ text: String) {
         put(UInt32(clamping: text.utf8.count))
         bytes.append(contentsOf: text.utf8)
     }
 
-    mutating func put(raw: some Sequence<UInt8>) { bytes.append(contentsOf: raw) }
+    package mutating func put(raw: some Sequence<UInt8>) { bytes.append(contentsOf: raw) }
 }
 
 /// Reads what `ByteWriter` wrote; nil from any reader means that the bytes are not of that form.
-struct ByteReader {
+package struct ByteReader {
     private let bytes: [UInt8]
     private var offset = 0
 
-    init(_ data: Data) { bytes = [UInt8](data) }
+    package init(_ data: Data) { bytes = [UInt8](data) }
 
-    var isAtEnd: Bool { offset == bytes.count }
+    package var isAtEnd: Bool { offset == bytes.count }
 
-    mutating func take<Value: FixedWidthInteger & UnsignedInteger>(_: Value.Type) -> Value? {
+    package mutating func take<Value: FixedWidthInteger & UnsignedInteger>(_: Value.Type) -> Value? {
         let size = Value.bitWidth / 8
         guard bytes.count - offset >= size else { return nil }
         var value: Value = 0
@@ -43,7 +43,7 @@ struct ByteReader {
         return value
     }
 
-    mutating func takeString() -> String? {
+    package mutating func takeString() -> String? {
         guard let count = take(UInt32.self), Int(count) <= bytes.count - offset else { return nil }
         defer { offset += Int(count) }
         return String(validating: bytes[offset..<offset + Int(count)], as: UTF8.self)

@@ -1,6 +1,6 @@
-import Economics
-import Foundation
-import Wire
+package import Economics
+package import Foundation
+package import Wire
 
 /// Where a request stands. It leaves `reserved` once.
 public enum RequestStatus: UInt8, Sendable, CaseIterable {
@@ -27,29 +27,53 @@ public enum ConflictReason: UInt8, Sendable, CaseIterable {
 }
 
 /// What is on record of one attempt, by one witness.
-struct AttemptRecord: Equatable {
+package struct AttemptRecord: Equatable, Sendable {
     /// Row of the event.
-    var sequence: Int64
-    var ingestAttempt: UInt16
-    var tokenizerAttempt: UInt16
-    var producer: UInt64
-    var witness: Witness
-    var promptTokens: UInt32
-    var cachedTokens: UInt32
-    var producedTokens: UInt32
-    var tokensAfterCancel: UInt32
+    package var sequence: Int64
+    package var ingestAttempt: UInt16
+    package var tokenizerAttempt: UInt16
+    package var producer: UInt64
+    package var witness: Witness
+    package var promptTokens: UInt32
+    package var cachedTokens: UInt32
+    package var producedTokens: UInt32
+    package var tokensAfterCancel: UInt32
     /// Nil when not known.
-    var microjoules: Int64?
-    var energySource: UInt8
-    var outcome: FinishReason
-    var worker: String
-    var model: String
+    package var microjoules: Int64?
+    package var energySource: UInt8
+    package var outcome: FinishReason
+    package var worker: String
+    package var model: String
     /// Of `producedTokens`, those that the request's sum takes from this record.
-    var counted: UInt32 = 0
+    package var counted: UInt32 = 0
     /// Whether this record, and no better one, stands for its attempt.
-    var stands = false
+    package var stands = false
 
-    enum Witness: UInt8 {
+    package init(
+        sequence: Int64, ingestAttempt: UInt16, tokenizerAttempt: UInt16, producer: UInt64, witness: Witness,
+        promptTokens: UInt32, cachedTokens: UInt32, producedTokens: UInt32, tokensAfterCancel: UInt32,
+        microjoules: Int64?, energySource: UInt8, outcome: FinishReason, worker: String, model: String,
+        counted: UInt32, stands: Bool
+    ) {
+        self.sequence = sequence
+        self.ingestAttempt = ingestAttempt
+        self.tokenizerAttempt = tokenizerAttempt
+        self.producer = producer
+        self.witness = witness
+        self.promptTokens = promptTokens
+        self.cachedTokens = cachedTokens
+        self.producedTokens = producedTokens
+        self.tokensAfterCancel = tokensAfterCancel
+        self.microjoules = microjoules
+        self.energySource = energySource
+        self.outcome = outcome
+        self.worker = worker
+        self.model = model
+        self.counted = counted
+        self.stands = stands
+    }
+
+    package enum Witness: UInt8, Sendable {
         /// The worker itself.
         case worker = 1
         /// The tokenizer that lost the worker.
@@ -58,7 +82,7 @@ struct AttemptRecord: Equatable {
         case line = 3
     }
 
-    enum EnergyLimit {
+    fileprivate enum EnergyLimit {
         /// A gigajoule for one attempt is a fault of its meter; beyond it the energy counts as not known.
         static let microjoules: Int64 = 1_000_000_000_000_000
     }
@@ -86,42 +110,42 @@ extension AttemptRecord {
 
 /// All that the ledger concludes about one request: a function of its events, and but for which of two
 /// contradicting ends stands, not of their order.
-struct RequestState: Equatable {
+package struct RequestState: Equatable, Sendable {
     /// Row of the first event.
-    let id: Int64
-    let key: Data
-    let requestID: RequestID
-    let tenant: String
+    package let id: Int64
+    package let key: Data
+    package let requestID: RequestID
+    package let tenant: String
     /// When the first event came, in nanoseconds since 1970.
-    let openedAt: Int64
+    package let openedAt: Int64
     /// Row of the price list that holds for it.
-    let prices: Int64
+    package let prices: Int64
     /// Boot epoch of the ingest that opened it; nil while no event of an ingest has come.
-    var owner: UInt64?
+    package var owner: UInt64?
     /// The most tokens that may be made by what was reserved; 0 where there is no such limit.
-    var maximumTokens: UInt32 = 0
+    package var maximumTokens: UInt32 = 0
     /// What its client calls it.
-    var label = ""
-    var model: String
-    var status = RequestStatus.reserved
+    package var label = ""
+    package var model: String
+    package var status = RequestStatus.reserved
     /// Row of the event that ended it.
-    var endedBy: Int64?
+    package var endedBy: Int64?
     /// Nano-dollars.
-    var reserved: Int64 = 0
+    package var reserved: Int64 = 0
     /// Nano-dollars.
-    var amount: Int64 = 0
-    var promptTokens: UInt32 = 0
-    var cachedTokens: UInt32 = 0
-    var deliveredTokens: UInt32 = 0
-    var attempts: [AttemptRecord] = []
+    package var amount: Int64 = 0
+    package var promptTokens: UInt32 = 0
+    package var cachedTokens: UInt32 = 0
+    package var deliveredTokens: UInt32 = 0
+    package var attempts: [AttemptRecord] = []
 
-    init(id: Int64, key: Data, event: LedgerEvent, openedAt: Int64, prices: Int64) {
+    package init(id: Int64, key: Data, event: LedgerEvent, openedAt: Int64, prices: Int64) {
         self.init(
             id: id, key: key, requestID: event.requestID, tenant: event.tenant, openedAt: openedAt, prices: prices,
             model: event.model)
     }
 
-    init(
+    package init(
         id: Int64, key: Data, requestID: RequestID, tenant: String, openedAt: Int64, prices: Int64, model: String
     ) {
         self.id = id
@@ -134,20 +158,20 @@ struct RequestState: Equatable {
     }
 
     /// Tokens on record as made.
-    var producedTokens: Int64 { attempts.reduce(0) { $0 + Int64($1.counted) } }
+    package var producedTokens: Int64 { attempts.reduce(0) { $0 + Int64($1.counted) } }
 
     /// Delivered and charged.
-    var billedTokens: Int64 { status == .settled ? Int64(deliveredTokens) : 0 }
+    package var billedTokens: Int64 { status == .settled ? Int64(deliveredTokens) : 0 }
 
     /// Made and not delivered, of a request that has ended.
-    var wastedTokens: Int64 {
+    package var wastedTokens: Int64 {
         status == .reserved ? 0 : max(0, producedTokens - Int64(deliveredTokens))
     }
 
     /// Why the event may not be stated of this request, whatever else it says; nil when it may.
     ///
     /// An ingest speaks of what it opened itself, and nobody of more tokens than were reserved.
-    func refusal(of event: LedgerEvent) -> ConflictReason? {
+    package func refusal(of event: LedgerEvent) -> ConflictReason? {
         switch event.kind {
         case .reserve:
             guard owner == nil || owner == event.producer else { return .foreignRequest }
@@ -165,7 +189,7 @@ struct RequestState: Equatable {
     private static let attemptLimit = 256
 
     /// Takes one event in. The result says why it counts for nothing, where that is so.
-    mutating func apply(
+    package mutating func apply(
         _ event: LedgerEvent, sequence: Int64, prices: PriceList
     ) throws(AmountOverflow) -> ConflictReason? {
         switch event.kind {
@@ -206,13 +230,13 @@ struct RequestState: Equatable {
     }
 
     /// The ingest of an expired request has come back: the request is open again, for its end.
-    mutating func reopen() {
+    package mutating func reopen() {
         guard status == .expired else { return }
         status = .reserved
         endedBy = nil
     }
 
-    mutating func expire(sequence: Int64) {
+    package mutating func expire(sequence: Int64) {
         guard status == .reserved else { return }
         status = .expired
         endedBy = sequence

@@ -47,32 +47,35 @@ public struct AuditFinding: Equatable, Sendable, CustomStringConvertible {
 /// The result of an audit.
 public struct AuditResult: Sendable {
     /// At most `findingLimit`, in the order of the checks.
-    public internal(set) var findings: [AuditFinding] = []
+    public package(set) var findings: [AuditFinding] = []
     /// Findings beyond the limit.
-    public internal(set) var omitted = 0
+    public package(set) var omitted = 0
     /// All violations, those beyond the limit included.
-    public internal(set) var violations = 0
-    public internal(set) var counts = LedgerCounts()
-    public internal(set) var checkpoints = 0
-    public internal(set) var gaps = 0
+    public package(set) var violations = 0
+    public package(set) var counts = LedgerCounts()
+    public package(set) var checkpoints = 0
+    public package(set) var gaps = 0
     /// Sums of the log's replay.
-    public internal(set) var producedTokens: Int128 = 0
-    public internal(set) var deliveredTokens: Int128 = 0
-    public internal(set) var billedTokens: Int128 = 0
-    public internal(set) var wastedTokens: Int128 = 0
+    public package(set) var producedTokens: Int128 = 0
+    public package(set) var deliveredTokens: Int128 = 0
+    public package(set) var billedTokens: Int128 = 0
+    public package(set) var wastedTokens: Int128 = 0
     /// Every account over all tenants, from the replay.
-    public internal(set) var trialBalance: [AccountTotal] = []
+    public package(set) var trialBalance: [AccountTotal] = []
     /// The Ed25519 key that the head and the checkpoints are signed with.
-    public internal(set) var publicKey = Data()
+    public package(set) var publicKey = Data()
     /// The head as signed; keep it to anchor a later audit.
-    public internal(set) var head: Checkpoint?
+    public package(set) var head: Checkpoint?
 
     public static let findingLimit = 200
 
     /// No violation was found.
     public var passed: Bool { violations == 0 }
 
-    mutating func note(_ severity: AuditFinding.Severity, _ check: AuditCheck, _ sequence: Int64? = nil, _ text: String)
+    package init() {}
+
+    /// Adds a finding, in the order of the checks.
+    package mutating func note(_ severity: AuditFinding.Severity, _ check: AuditCheck, _ sequence: Int64? = nil, _ text: String)
     {
         if severity == .violation { violations += 1 }
         guard findings.count < Self.findingLimit else {

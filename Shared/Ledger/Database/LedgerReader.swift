@@ -1,6 +1,7 @@
 import Economics
 import Foundation
-import GRDB
+package import GRDB
+public import Ledger
 public import Wire
 
 /// Reports and audits of a ledger, from the database file alone; never writes to it.
@@ -27,7 +28,8 @@ public struct LedgerReader: Sendable {
         }
     }
 
-    init(_ database: any DatabaseReader, path: String) {
+    /// A reader beside the one that writes.
+    package init(_ database: any DatabaseReader, path: String) {
         self.database = database
         self.path = path
     }

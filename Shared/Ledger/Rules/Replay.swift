@@ -3,27 +3,8 @@ import Economics
 import Foundation
 import Wire
 
-/// A row of the log.
-struct LogEntry {
-    var sequence: Int64
-    var kind: UInt8
-    var received: Int64
-    var name: Data
-    var body: Data
-}
-
 /// Rebuilds every projection from the log's rows.
 struct Replay {
-    struct AccountKey: Hashable {
-        var tenant: String
-        var account: Account
-    }
-
-    struct Balance: Equatable {
-        var debits: Int128 = 0
-        var credits: Int128 = 0
-    }
-
     struct Request {
         var state: RequestState
         var position: Position
@@ -36,7 +17,7 @@ struct Replay {
     }
 
     private(set) var requests: [Data: Request] = [:]
-    private(set) var balances: [AccountKey: Balance] = [:]
+    private(set) var balances: [AccountKey: AccountSums] = [:]
     private(set) var conflicts: [Int64: Conflict] = [:]
     /// Of the last row taken.
     private(set) var tenant = ""
@@ -44,7 +25,7 @@ struct Replay {
     private var olderPrices: [Int64: PriceList] = [:]
 
     /// Takes the next row in, says in `result` what is wrong with it, and returns its postings.
-    mutating func take(_ entry: LogEntry, into result: inout AuditResult) -> [Posting] {
+    mutating func take(_ entry: LogRow, into result: inout AuditResult) -> [Posting] {
         guard let kind = EntryKind(rawValue: entry.kind) else {
             result.note(.violation, .event, entry.sequence, "its kind \(entry.kind) is unknown")
             return []
@@ -82,7 +63,7 @@ struct Replay {
         return []
     }
 
-    private mutating func takeEvent(_ entry: LogEntry, _ kind: EntryKind, into result: inout AuditResult) -> [Posting] {
+    private mutating func takeEvent(_ entry: LogRow, _ kind: EntryKind, into result: inout AuditResult) -> [Posting] {
         guard let event = EventBody.decode(entry.body) else {
             result.note(.violation, .event, entry.sequence, "its content cannot be read")
             return []
@@ -103,7 +84,7 @@ struct Replay {
         return post(&request)
     }
 
-    private mutating func takeExpiry(_ entry: LogEntry, into result: inout AuditResult) -> [Posting] {
+    private mutating func takeExpiry(_ entry: LogRow, into result: inout AuditResult) -> [Posting] {
         check(EntryName.expired(key: entry.body) == entry.name, entry, &result)
         guard var request = requests[entry.body], request.state.status == .reserved else {
             result.note(.violation, .event, entry.sequence, "it expires a request that is not open")
@@ -113,7 +94,7 @@ struct Replay {
         return post(&request)
     }
 
-    private mutating func takeConflict(_ entry: LogEntry, into result: inout AuditResult) {
+    private mutating func takeConflict(_ entry: LogRow, into result: inout AuditResult) {
         guard let event = EventBody.decode(entry.body) else {
             return result.note(.violation, .event, entry.sequence, "its content cannot be read")
         }
@@ -127,7 +108,7 @@ struct Replay {
             .otherBody, entry, request.state, "\(event.kind) of request \(event.requestID) of \"\(event.tenant)\"")
     }
 
-    private mutating func takeRefused(_ entry: LogEntry, into result: inout AuditResult) {
+    private mutating func takeRefused(_ entry: LogRow, into result: inout AuditResult) {
         guard let (reason, event, body) = RefusedBody.decode(entry.body) else {
             return result.note(.violation, .event, entry.sequence, "its content cannot be read")
         }
@@ -142,7 +123,7 @@ struct Replay {
         note(reason, entry, request.state, "\(event.kind) of request \(event.requestID) of \"\(event.tenant)\"")
     }
 
-    private mutating func takeReturn(_ entry: LogEntry, into result: inout AuditResult) -> [Posting] {
+    private mutating func takeReturn(_ entry: LogRow, into result: inout AuditResult) -> [Posting] {
         check(EntryName.reopened(key: entry.body) == entry.name, entry, &result)
         guard var request = requests[entry.body], request.state.status == .expired else {
             result.note(.violation, .event, entry.sequence, "it opens a request again that has not expired")
@@ -156,7 +137,7 @@ struct Replay {
         return post(&request)
     }
 
-    private func open(_ key: Data, _ event: LedgerEvent, _ entry: LogEntry) -> Request? {
+    private func open(_ key: Data, _ event: LedgerEvent, _ entry: LogRow) -> Request? {
         if let request = requests[key] { return request }
         guard let prices else { return nil }
         let state = RequestState(
@@ -170,16 +151,16 @@ struct Replay {
         request.position = position
         tenant = request.state.tenant
         for posting in postings {
-            balances[AccountKey(tenant: tenant, account: posting.debit), default: Balance()].debits &+= Int128(
+            balances[AccountKey(tenant: tenant, account: posting.debit), default: AccountSums()].debits &+= Int128(
                 posting.amount)
-            balances[AccountKey(tenant: tenant, account: posting.credit), default: Balance()].credits &+= Int128(
+            balances[AccountKey(tenant: tenant, account: posting.credit), default: AccountSums()].credits &+= Int128(
                 posting.amount)
         }
         requests[request.state.key] = request
         return postings
     }
 
-    private mutating func note(_ reason: ConflictReason, _ entry: LogEntry, _ request: RequestState, _ what: String) {
+    private mutating func note(_ reason: ConflictReason, _ entry: LogRow, _ request: RequestState, _ what: String) {
         let text =
             switch reason {
             case .otherBody: "\(what) came again with another content; the first counts"
@@ -192,7 +173,7 @@ struct Replay {
         conflicts[entry.sequence] = Conflict(request: request.id, reason: reason, text: text)
     }
 
-    private func check(_ holds: Bool, _ entry: LogEntry, _ result: inout AuditResult) {
+    private func check(_ holds: Bool, _ entry: LogRow, _ result: inout AuditResult) {
         if !holds { result.note(.violation, .event, entry.sequence, "its name does not say what its content says") }
     }
 }

@@ -1,19 +1,19 @@
 import Foundation
 
 /// A request as the ledger works on it: its state, what is posted of it, and what of it stands in the projections.
-final class OpenRequest {
-    var state: RequestState
+package final class OpenRequest {
+    package var state: RequestState
     /// What the postings so far amount to.
     var position: Position
     /// Whether the transaction under way has changed it.
     var isTouched = false
     /// Whether the `request` table has it.
-    private(set) var isStored: Bool
+    package private(set) var isStored: Bool
     /// Its attempts as the `attempt` table has them.
-    private(set) var storedAttempts: [AttemptRecord]
+    package private(set) var storedAttempts: [AttemptRecord]
 
     /// - Parameter isStored: whether it was read from the tables.
-    init(_ state: RequestState, isStored: Bool) {
+    package init(_ state: RequestState, isStored: Bool) {
         self.state = state
         self.isStored = isStored
         position = isStored ? Position(of: state) : .none
@@ -31,7 +31,7 @@ final class OpenRequest {
 /// Requests of the last transactions, so that the next event of one finds it without a query.
 ///
 /// Holds between one and two times its capacity: when the younger half is full, the older one is forgotten.
-struct RequestCache {
+package struct RequestCache {
     private var young: [Data: OpenRequest] = [:]
     private var old: [Data: OpenRequest] = [:]
     private let capacity: Int
@@ -40,7 +40,7 @@ struct RequestCache {
     /// Rows of the log when the last transaction ended: if there are more now, another process wrote.
     var sequence: Int64 = -1
 
-    init(capacity: Int = 16_384) { self.capacity = capacity }
+    package init(capacity: Int = 16_384) { self.capacity = capacity }
 
     mutating func find(_ key: Data) -> OpenRequest? {
         if let request = young[key] { return request }

@@ -1,15 +1,15 @@
-import Foundation
-import Wire
+package import Foundation
+package import Wire
 
 /// The ledger's own encoding of an event: it stays as it is when the wire's changes, so that a replay of the same
 /// event has the same body for ever.
-enum EventBody {
+package enum EventBody {
     /// The form of events without a label.
     private static let plain: UInt8 = 1
     /// The same with a label behind it.
     private static let labelled: UInt8 = 2
 
-    static func encode(_ event: LedgerEvent) -> Data {
+    package static func encode(_ event: LedgerEvent) -> Data {
         var writer = ByteWriter(capacity: 128)
         writer.put(event.label.isEmpty ? plain : labelled)
         writer.put(event.kind.rawValue)
@@ -38,7 +38,7 @@ enum EventBody {
     }
 
     /// Whether both say the same but for a label that a link of an older version could not carry.
-    static func isSame(_ body: Data, _ other: Data) -> Bool {
+    package static func isSame(_ body: Data, _ other: Data) -> Bool {
         guard body != other else { return true }
         guard body.first != other.first, var event = decode(body), var second = decode(other) else { return false }
         event.label = ""
@@ -47,7 +47,7 @@ enum EventBody {
     }
 
     /// Nil when the bytes are not a body.
-    static func decode(_ data: Data) -> LedgerEvent? {
+    package static func decode(_ data: Data) -> LedgerEvent? {
         var reader = ByteReader(data)
         guard let version = reader.take(UInt8.self), version == plain || version == labelled,
             let kind = reader.take(UInt8.self).flatMap(EventKind.init(rawValue:)),
@@ -78,10 +78,10 @@ enum EventBody {
 }
 
 /// The body of a refused row: the reason, then the event.
-enum RefusedBody {
-    static func encode(_ reason: ConflictReason, event body: Data) -> Data { Data([reason.rawValue]) + body }
+package enum RefusedBody {
+    package static func encode(_ reason: ConflictReason, event body: Data) -> Data { Data([reason.rawValue]) + body }
 
-    static func decode(_ data: Data) -> (reason: ConflictReason, event: LedgerEvent, body: Data)? {
+    package static func decode(_ data: Data) -> (reason: ConflictReason, event: LedgerEvent, body: Data)? {
         guard let reason = data.first.flatMap(ConflictReason.init(rawValue:)) else { return nil }
         let body = Data(data.dropFirst())
         guard let event = EventBody.decode(body) else { return nil }
@@ -90,9 +90,9 @@ enum RefusedBody {
 }
 
 /// The names of rows: a request's begin with its key, so that they stand together in the index.
-enum EntryName {
+package enum EntryName {
     /// Request id and tenant.
-    static func key(requestID: RequestID, tenant: String) -> Data {
+    package static func key(requestID: RequestID, tenant: String) -> Data {
         var writer = ByteWriter(capacity: 40)
         writer.put(requestID.high.byteSwapped)
         writer.put(requestID.low.byteSwapped)
@@ -101,7 +101,7 @@ enum EntryName {
     }
 
     /// Key, kind, ingest attempt, tokenizer attempt, producer.
-    static func event(_ event: LedgerEvent, key: Data) -> Data {
+    package static func event(_ event: LedgerEvent, key: Data) -> Data {
         var writer = ByteWriter(capacity: key.count + 13)
         writer.put(raw: key)
         writer.put(event.kind.rawValue)
@@ -112,21 +112,21 @@ enum EntryName {
     }
 
     /// The one expiry of a request.
-    static func expired(key: Data) -> Data { key + [EntryKind.expired.rawValue] }
+    package static func expired(key: Data) -> Data { key + [EntryKind.expired.rawValue] }
 
     /// The one return of a request that had expired.
-    static func reopened(key: Data) -> Data { key + [EntryKind.reopened.rawValue] }
+    package static func reopened(key: Data) -> Data { key + [EntryKind.reopened.rawValue] }
 
     /// A refused event's name holds its body's hash, so that it is kept once.
-    static func refused(event: Data, bodyHash: Data) -> Data { event + [EntryKind.refused.rawValue] + bodyHash }
+    package static func refused(event: Data, bodyHash: Data) -> Data { event + [EntryKind.refused.rawValue] + bodyHash }
 
     /// A conflict's name holds its body's hash, so that the same conflict is kept once.
-    static func conflict(event: Data, bodyHash: Data) -> Data {
+    package static func conflict(event: Data, bodyHash: Data) -> Data {
         event + [EntryKind.conflict.rawValue] + bodyHash
     }
 
     /// Names of the ledger's own rows that belong to no request: kind and row number.
-    static func own(_ kind: EntryKind, sequence: Int64) -> Data {
+    package static func own(_ kind: EntryKind, sequence: Int64) -> Data {
         var writer = ByteWriter(capacity: 9)
         writer.put(kind.rawValue)
         writer.put(sequence)

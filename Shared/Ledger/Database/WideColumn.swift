@@ -1,22 +1,22 @@
-import Economics
-import GRDB
+package import Economics
+package import GRDB
 
 /// Sums of 128 bits in SQLite, whose integers have 64.
 ///
 /// A balance stands in two columns, the lower 63 bits and what is above them, so that a balance of the days when one
 /// column was enough is read as it is. A report's sum is taken in three parts of 21 bits: each of them fits for 2⁴⁰
 /// rows of any 64-bit number.
-enum WideColumn {
+package enum WideColumn {
     private static let part: Int64 = 21
     private static let mask: Int64 = 1 << part - 1
 
     /// The columns of a balance; throws beyond 126 bits.
-    static func split(_ value: Int128) throws(AmountOverflow) -> (high: Int64, low: Int64) {
+    package static func split(_ value: Int128) throws(AmountOverflow) -> (high: Int64, low: Int64) {
         guard let high = Int64(exactly: value >> 63) else { throw AmountOverflow() }
         return (high, Int64(truncatingIfNeeded: value & Int128(Int64.max)))
     }
 
-    static func join(high: Int64, low: Int64) -> Int128 { Int128(high) << 63 + Int128(low) }
+    package static func join(high: Int64, low: Int64) -> Int128 { Int128(high) << 63 + Int128(low) }
 
     /// SQL for the columns that `sum` reads.
     static func sum(_ expression: String, as name: String, filter: String? = nil) -> String {
@@ -39,15 +39,15 @@ enum WideColumn {
 }
 
 /// A column does not hold what the schema says.
-struct DamagedColumn: Error, CustomStringConvertible {
+package struct DamagedColumn: Error, CustomStringConvertible {
     var column: String
-    var description: String { "column \(column) holds something that the ledger never writes" }
+    package var description: String { "column \(column) holds something that the ledger never writes" }
 }
 
 extension Row {
     /// The column's value. GRDB's own subscript ends the process when it is of another type, which a damaged file can
     /// bring about.
-    func checked<Value: DatabaseValueConvertible>(_ column: String, _: Value.Type = Value.self) throws -> Value {
+    package func checked<Value: DatabaseValueConvertible>(_ column: String, _: Value.Type = Value.self) throws -> Value {
         guard let stored = self[column] as DatabaseValue?, let value = Value.fromDatabaseValue(stored) else {
             throw DamagedColumn(column: column)
         }
@@ -55,13 +55,13 @@ extension Row {
     }
 
     /// The same for a column that may be null, or that an older schema does not have.
-    func optional<Value: DatabaseValueConvertible>(_ column: String, _: Value.Type = Value.self) throws -> Value? {
+    package func optional<Value: DatabaseValueConvertible>(_ column: String, _: Value.Type = Value.self) throws -> Value? {
         guard let stored = self[column] as DatabaseValue?, !stored.isNull else { return nil }
         guard let value = Value.fromDatabaseValue(stored) else { throw DamagedColumn(column: column) }
         return value
     }
 
-    func checked<Value: DatabaseValueConvertible>(at index: Int, _: Value.Type = Value.self) throws -> Value {
+    package func checked<Value: DatabaseValueConvertible>(at index: Int, _: Value.Type = Value.self) throws -> Value {
         guard index < count, let value = Value.fromDatabaseValue(self[index] as DatabaseValue) else {
             throw DamagedColumn(column: "\(index)")
         }

@@ -1,6 +1,7 @@
 import Economics
 import Foundation
 import GRDB
+import Ledger
 import Wire
 
 /// The sums of reports, in SQL over the projections.
