@@ -1,3 +1,4 @@
+import Dispatch
 import Line
 public import Logging
 import OpenAIDoor
@@ -34,6 +35,8 @@ public actor IngestLoop: DiallingStation {
     /// Bytes of their prompts.
     var heldBytes = 0
     var claims: [UInt64: PendingClaim] = [:]
+    /// Makes the digests of long bodies, one after the other, so that one copy of a body is there at a time.
+    let digests = DispatchQueue(label: "token-factory.digests")
     var lastClaim: UInt64 = 0
     /// Claims whose clients were told to come again, by number: a late grant of theirs is given back.
     var abandonedClaims: [UInt64: AbandonedClaim] = [:]
@@ -206,16 +209,11 @@ public actor IngestLoop: DiallingStation {
             requestID: makeID(), tenant: client.tenant, body: body, client: .door(outlet, handle: submit.handle),
             streams: submit.streams, firstAttempt: firstAttempt, receivedAt: now, label: label, grant: client.grant)
         if !submit.idempotencyKey.isEmpty {
-            do throws(WireError) {
-                let refusal = try claim(request, key: submit.idempotencyKey, hasSeed: submit.hasSeed, now: now)
-                if let refusal {
-                    return refuse(outlet, submit.handle, refusal.status, refusal.message)
-                }
-                outlet.claiming.insert(submit.handle)
-                return
-            } catch {
-                return refuse(outlet, submit.handle, .invalidRequest, "the request does not fit a frame")
+            if let refusal = claim(request, key: submit.idempotencyKey, hasSeed: submit.hasSeed, now: now) {
+                return refuse(outlet, submit.handle, refusal.status, refusal.message)
             }
+            outlet.claiming.insert(submit.handle)
+            return
         }
         switch admit(request) {
         case .success(let work): outlet.works[submit.handle] = work
