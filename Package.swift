@@ -203,7 +203,7 @@ let package = Package(
         target(
             "FactoryKit", "Tools/Factory/Kit",
             ["Ledger", "Economics", "Transport", crypto, httpClient, nioCore, nioHTTP1]),
-        executable("factory", "Tools/Factory/Main", ["FactoryKit", "Ledger", "LedgerDatabase", argumentParser]),
+        executable("factory", "Tools/Factory/Main", ["FactoryKit", "Ledger", "LedgerDatabase", "Station", argumentParser]),
         executable("export-tokenizer", "Tools/TokenizerExport", ["Llama", argumentParser], llama: true),
 
         tests("WireTests", ["Wire"], resources: [.copy("Vectors")]),

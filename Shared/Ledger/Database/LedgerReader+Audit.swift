@@ -5,16 +5,21 @@ public import Ledger
 extension LedgerReader {
     /// Proves the ledger from its file: chain, signatures, and that every projection is what a replay gives.
     ///
-    /// Run beside a busy line it may find answers whose attempts are still on the way (`coverage`).
+    /// It sees one committed state, so that a line at work changes nothing between two of its checks. What is true of a
+    /// line at rest alone is `coverage`: a settlement may come before the record of the attempt that made its tokens.
     /// - Parameters:
     ///   - anchor: a head or checkpoint kept outside, which the log must contain.
     ///   - publicKey: the key that must have signed; without it, the one that the ledger names.
+    ///   - grace: what ended so lately that its attempts may still be on their way; without it nothing is, as in a
+    ///     ledger at rest.
     /// - Throws: only when the file cannot be read at all. What is wrong in it is a finding.
-    public func audit(anchor: Checkpoint? = nil, publicKey: Data? = nil) throws(LedgerError) -> AuditResult {
+    public func audit(
+        anchor: Checkpoint? = nil, publicKey: Data? = nil, grace: AuditGrace? = nil
+    ) throws(LedgerError) -> AuditResult {
         try read("audit") { db in
             var file = FileAudit(db, path: path)
             do {
-                try file.run(anchor: anchor, publicKey: publicKey)
+                try file.run(anchor: anchor, publicKey: publicKey, grace: grace)
             } catch {
                 file.result.note(.violation, .file, nil, "the audit cannot go on: \(error)")
             }
@@ -37,7 +42,7 @@ private struct FileAudit {
         self.path = path
     }
 
-    mutating func run(anchor: Checkpoint?, publicKey: Data?) throws {
+    mutating func run(anchor: Checkpoint?, publicKey: Data?, grace: AuditGrace?) throws {
         for text in try String.fetchAll(db, sql: "PRAGMA integrity_check(20)") where text != "ok" {
             result.note(.violation, .file, nil, text)
         }
@@ -48,7 +53,7 @@ private struct FileAudit {
         }
         // The integrity check has proved the index of names.
         var audit = LedgerAudit(
-            publicKey: key, trustedKey: publicKey, anchor: anchor, version: version, namesAreUnique: true,
+            publicKey: key, trustedKey: publicKey, anchor: anchor, grace: grace, version: version, namesAreUnique: true,
             result: result)
         defer { result = audit.result }
         try giveSignatures(to: &audit)

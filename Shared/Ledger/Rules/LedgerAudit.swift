@@ -12,6 +12,7 @@ package struct LedgerAudit {
     private let publicKey: Data
     private let trustedKey: Data?
     private let anchor: Checkpoint?
+    private let grace: AuditGrace?
     private let version: Int64
     private var names: Set<Data>?
     private var replay = Replay()
@@ -28,16 +29,19 @@ package struct LedgerAudit {
     ///   - publicKey: the key that the ledger names.
     ///   - trustedKey: the key that must have signed; nil for the one that the ledger names.
     ///   - anchor: a head or checkpoint kept outside, which the log must contain.
+    ///   - grace: what ended so lately that its attempts may still be on their way; without it nothing is, as in a
+    ///     ledger at rest.
     ///   - version: of the tables that the rows come from.
     ///   - namesAreUnique: whether the tables cannot hold two rows of one name, so that the audit need not remember them.
     ///   - result: what was found before.
     package init(
-        publicKey: Data, trustedKey: Data? = nil, anchor: Checkpoint? = nil, version: Int64 = 2,
-        namesAreUnique: Bool = false, result: AuditResult = AuditResult()
+        publicKey: Data, trustedKey: Data? = nil, anchor: Checkpoint? = nil, grace: AuditGrace? = nil,
+        version: Int64 = 2, namesAreUnique: Bool = false, result: AuditResult = AuditResult()
     ) {
         self.publicKey = publicKey
         self.trustedKey = trustedKey
         self.anchor = anchor
+        self.grace = grace
         self.version = version
         self.result = result
         names = namesAreUnique ? nil : []
@@ -245,13 +249,18 @@ package struct LedgerAudit {
     }
 
     private mutating func checkCoverage() {
-        let short = replay.requests.values.lazy.map(\.state)
-            .filter { $0.status != .expired && Int64($0.deliveredTokens) > $0.producedTokens }
-        for request in short.sorted(by: { $0.id < $1.id }) {
-            result.note(
-                .violation, .coverage, request.endedBy,
-                "request \(request.requestID) of \"\(request.tenant)\": \(request.deliveredTokens) tokens were delivered, "
-                    + "attempts made \(request.producedTokens)")
+        let short = replay.requests.values.lazy
+            .filter { $0.state.status != .expired && Int64($0.state.deliveredTokens) > $0.state.producedTokens }
+        for request in short.sorted(by: { $0.state.id < $1.state.id }) {
+            let state = request.state
+            let text =
+                "request \(state.requestID) of \"\(state.tenant)\": \(state.deliveredTokens) tokens were delivered, "
+                + "attempts made \(state.producedTokens)"
+            if let grace, let endedAt = request.endedAt, grace.covers(endedAt) {
+                result.notePending(.coverage, state.endedBy, text + " so far")
+            } else {
+                result.note(.violation, .coverage, state.endedBy, text)
+            }
         }
     }
 
