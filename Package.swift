@@ -110,8 +110,9 @@ let package = Package(
         target(
             "Transport", "Shared/Transport", ["CLinux", "CZeroMQ", "ZMTP"],
             settings: [.enableExperimentalFeature("Lifetimes")]),
-        target("Line", "Shared/Line", ["Wire", heap]),
-        target("Station", "Shared/Station", ["Wire", "Transport", "Line", "Spool", "Telemetry", logging]),
+        target("Tables", "Shared/Tables"),
+        target("Line", "Shared/Line", ["Wire", "Telemetry", heap]),
+        target("Station", "Shared/Station", ["Wire", "Transport", "Line", "Spool", "Telemetry", "Tables", logging]),
         target(
             "Launch", "Shared/Launch",
             ["AdminDoor", "Settings", "Spool", "Station", "Line", "Transport", "Wire", logging, lifecycle, unixSignals]),
@@ -128,8 +129,9 @@ let package = Package(
         target(
             "IngestService", "Services/Ingest/Service",
             [
-                "Wire", "Transport", "Line", "Station", "Spool", "Telemetry", "OpenAIDoor", "AdminDoor", "Keys", crypto,
-                logging,
+                "Wire", "Transport", "Line", "Station", "Spool", "Tables", "Telemetry", "OpenAIDoor", "AdminDoor",
+                "Keys",
+                crypto, logging,
             ]),
         target(
             "OpenAIDoor", "Services/Ingest/OpenAIDoor",
@@ -148,7 +150,8 @@ let package = Package(
         target("Tokenization", "Services/Tokenizer/Tokenization", ["Llama", heap], llama: true),
         target(
             "TokenizerService", "Services/Tokenizer/Service",
-            ["Wire", "Transport", "Line", "Station", "Spool", "Telemetry", "Tokenization", logging], llama: true),
+            ["Wire", "Transport", "Line", "Station", "Spool", "Tables", "Telemetry", "Tokenization", logging],
+            llama: true),
         executable(
             "tokenizer", "Services/Tokenizer/Main",
             [
@@ -160,7 +163,7 @@ let package = Package(
         target("Engines", "Services/InferenceWorker/Engines", ["Batching", "Llama"], llama: true),
         target(
             "WorkerService", "Services/InferenceWorker/Service",
-            ["Wire", "Transport", "Line", "Station", "Spool", "Telemetry", "Batching", logging]),
+            ["Wire", "Line", "Tables", "Telemetry", "Batching"]),
         executable(
             "inference-worker", "Services/InferenceWorker/Main",
             [

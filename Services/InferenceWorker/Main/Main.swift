@@ -1,6 +1,6 @@
 import AdminDoor
 import Batching
-public import Engines
+import Engines
 import Foundation
 import Launch
 import Line
@@ -12,7 +12,7 @@ import Station
 import Telemetry
 import Transport
 import Wire
-public import WorkerService
+import WorkerService
 
 /// Which engine computes.
 enum EngineKind: String, CaseIterable {
@@ -87,8 +87,6 @@ struct WorkerSettings {
     }
 }
 
-extension EngineRunner: EngineControl {}
-
 @main
 enum Main {
     static func main() async {
@@ -122,15 +120,32 @@ enum Main {
         let runner = EngineRunner(clock: { MonotonicClock.now() }) { reports.deliver($0) }
         reports.set(runner)
         let contextLength = try start(runner, settings, logger)
-        let loop = WorkerLoop(
+        let worker = Worker(
             WorkerConfiguration(
-                name: settings.station.name, modelName: settings.modelName, tokenizers: settings.tokenizers,
-                slots: settings.slots, contextLength: contextLength, line: settings.station.line,
-                credentials: protection.credentials(above: "tokenizer")),
-            station: station, engine: runner, reports: reports, ledger: ledger, log: logger)
+                name: settings.station.name, modelName: settings.modelName, slots: settings.slots,
+                contextLength: contextLength, line: settings.station.line), epoch: station.epoch)
+        let tokenizers = DialSockets(
+            station, targets: settings.tokenizers, credentials: protection.credentials(above: "tokenizer"))
+        let shell = StationShell(
+            worker, station: station, ledger: ledger, lines: [StationLine("tokenizer_link", tokenizers)],
+            // A worker's heartbeats are answers, so that but for credit and ledger events, which say so, nothing waits
+            // for ticks.
+            tickInterval: min(100_000_000, settings.station.line.silenceLimit / 8), log: logger,
+            perform: { command in
+                switch command {
+                case .admit(let request): runner.admit(request)
+                case .cancel(let id): runner.cancel(id)
+                case .handBackAll: runner.handBackAll()
+                }
+            },
+            takeIn: { worker in
+                reports.take { rows, _, endedAt in
+                    worker.stepped(rows, endedAt: endedAt, now: MonotonicClock.now())
+                }
+            })
         let ports = PortsFile(path: settings.station.portsFile, names: ["admin"])
         let metrics = MetricsRegistry()
-        await loop.publish(to: metrics)
+        await shell.publish(to: metrics, prefix: "tokenfactory_worker")
         let drainSeconds = settings.station.drainSeconds
         let pendingEvents = settings.station.pendingEvents
         let replay = SpoolReplay.Configuration(
@@ -144,10 +159,10 @@ enum Main {
                     connections: DescriptorBudget.raised().connections(percent: 90, atMost: 1024), metrics: metrics,
                     logger: logger,
                     health: {
-                        if let failure = await loop.ledgerFailure(pendingLimit: pendingEvents) {
+                        if let failure = await shell.ledgerFailure(pendingLimit: pendingEvents) {
                             return .failing(failure)
                         }
-                        return await loop.isReady ? .ok : .failing("no tokenizer has a session")
+                        return await shell.isReady ? .ok : .failing("no tokenizer has a session")
                     },
                     onBound: { address in
                         Task {
@@ -156,7 +171,7 @@ enum Main {
                             }
                         }
                     }),
-                StationRun(start: { await loop.start() }, drain: { await loop.drain(boundSeconds: drainSeconds) }),
+                StationRun(start: { await shell.start() }, drain: { await shell.drain(boundSeconds: drainSeconds) }),
             ], logger: logger)
         runner.stop()
         if !runner.waitUntilStopped(seconds: 5) {
