@@ -201,7 +201,8 @@ let package = Package(
         target(
             "FactoryKit", "Tools/Factory/Kit",
             ["LedgerStore", "Economics", "Transport", "Llama", crypto, httpClient, nioCore, nioHTTP1], llama: true),
-        executable("factory", "Tools/Factory/Main", ["FactoryKit", "LedgerStore", argumentParser], llama: true),
+        executable(
+            "factory", "Tools/Factory/Main", ["FactoryKit", "LedgerStore", "Station", argumentParser], llama: true),
 
         tests("WireTests", ["Wire"], resources: [.copy("Vectors")]),
         tests("ZMTPTests", ["ZMTP"]),

@@ -35,7 +35,7 @@ for count in $streams; do
         done
     done
 done
-"$bin/factory" audit --directory "$run/cluster" >/dev/null || { echo "bench-claims: the audit fails" >&2; exit 1; }
+"$bin/factory" audit --directory "$run/cluster" >"$run/audit" || { cat "$run/audit" >&2; echo "bench-claims: the audit fails" >&2; exit 1; }
 
 python3 - "$run" "$rounds" "$limit" $streams <<'PYTHON'
 import json

@@ -6,7 +6,6 @@
 Sends what costs most at the ZeroMQ door, each four times, and prints the stations' own gauges as a table in Markdown.
 """
 
-import json
 import pathlib
 import re
 import sys
@@ -17,28 +16,21 @@ sys.path.insert(0, str(ROOT / "Tests" / "Integration"))
 
 from cluster import Cluster  # noqa: E402
 from doors import model  # noqa: E402
-from test_bounds import CHAT, MESSAGES, TOKENS, over_zeromq  # noqa: E402
+from test_bounds import KEYED, LONG_CONTEXT, WORST, over_zeromq  # noqa: E402
 
-BIG = {
-    "2,048 empty messages": {"form": CHAT, "texts": ["", ""] * 2048},
-    "2,048 messages in JSON": {
-        "form": MESSAGES, "texts": [json.dumps([{"role": "user", "content": "", "name": "n"}] * 2048)]},
-    "8 MiB of words": {"texts": ["one two " * (1 << 20)]},
-    "8 MiB of spaces": {"texts": [" " * (8 << 20)]},
-    "8 MiB of JSON": {"form": MESSAGES, "texts": [json.dumps([{"role": "user", "content": "x" * ((8 << 20) - 99)}])]},
-    "8 MiB of words, keyed": {"texts": ["one two " * (1 << 20)], "key": "bench"},
-    "1,048,576 ids": {"form": TOKENS, "texts": [], "tokens": [5] * (1 << 20)},
-    "8,000 ids, answered": {"form": TOKENS, "texts": [], "tokens": [5] * 8000},
-    "16 stop strings of 1 KiB": {"stops": ["s" * 1024] * 16},
-    "1,024 biases": {"biases": [(i, 1) for i in range(1024)]},
-}
 SUBMIT = "tokenfactory_ingest_client_door_longest_submit_seconds"
 
 
 def main():
-    with tempfile.TemporaryDirectory() as folder, Cluster(folder) as cluster:
+    measure(WORST, [])
+    # Otherwise it would be refused for its length before the whole of it was read.
+    measure(KEYED, LONG_CONTEXT)
+
+
+def measure(requests, worker_options):
+    with tempfile.TemporaryDirectory() as folder, Cluster(folder, worker_options=worker_options) as cluster:
         name = model(cluster)
-        for what, request in BIG.items():
+        for what, request in requests.items():
             answers = {over_zeromq(cluster, name, **request) for _ in range(4)}
             longest = cluster.metrics(cluster.processes["ingest-0"], "http").get(SUBMIT, 0)
             print(f"{what}: {', '.join(sorted(answers))}; submit so far {longest * 1000:.1f} ms", file=sys.stderr)

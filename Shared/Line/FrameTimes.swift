@@ -3,6 +3,10 @@ public import Wire
 /// The longest that one frame of each kind has held a station's thread, from its receipt until the next one was looked
 /// for. A plain value: noting costs a comparison.
 public struct FrameTimes: Sendable {
+    /// How long one frame may hold the thread, in nanoseconds, and how long a link's frames do together before the others
+    /// have their turn: a link that is full of the longest frames must not keep heartbeats waiting.
+    public static let budget: UInt64 = 20_000_000
+
     private var longest = [UInt64](repeating: 0, count: 64)
 
     public init() {}

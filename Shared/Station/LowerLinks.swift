@@ -118,9 +118,11 @@ public final class LowerLinks {
         _ onWork: (FrameHeader, Span<UInt8>, UInt32, LinkTime) throws(WireError) -> Void
     ) throws(TransportError) {
         guard let dealer = links[link] else { return }
+        var end = UInt64.max
         for _ in 0..<limit {
             guard let message = try dealer.receive() else { return }
             let now = MonotonicClock.now()
+            end = min(end, now &+ FrameTimes.budget)
             do throws(WireError) {
                 let header = try FrameHeader.decode(message.bytes)
                 if let frame = try ControlFrame.decode(message.bytes, header: header) {
@@ -128,7 +130,9 @@ public final class LowerLinks {
                 } else if side.accepts(header, on: link, now: now) {
                     try onWork(header, message.bytes, link, now)
                 }
-                counters.times.note(header.kind, MonotonicClock.now() &- now)
+                let done = MonotonicClock.now()
+                counters.times.note(header.kind, done &- now)
+                if done >= end { return }
             } catch {
                 counters.badFrames += 1
                 side.violated(on: link)

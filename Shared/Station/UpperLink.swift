@@ -77,15 +77,17 @@ public final class UpperLink {
         registration = nil
     }
 
-    /// Takes up to `limit` frames. Those of the line protocol go to the dispatcher, those that carry work to `onWork`,
+    /// Takes up to `limit` frames, and fewer where they take longer than ``FrameTimes/budget``. Those of the line protocol go to the dispatcher, those that carry work to `onWork`,
     /// after their session and sequence were checked. `onWork` says whether the frame was well formed; a peer whose
     /// frames are not loses its session.
     public func drain(
         limit: Int = 256, _ onWork: (FrameHeader, Span<UInt8>, SessionRef, LinkTime) throws(WireError) -> Void
     ) throws(TransportError) {
+        var end = UInt64.max
         for _ in 0..<limit {
             guard let routed = try socket.receive() else { return }
             let now = MonotonicClock.now()
+            end = min(end, now &+ FrameTimes.budget)
             do throws(WireError) {
                 let header = try FrameHeader.decode(routed.message.bytes)
                 // A cancel from below is a client's, and its owner's to handle.
@@ -104,7 +106,9 @@ public final class UpperLink {
                 } else if let session = dispatcher.accepts(header, from: routed.peer.raw, now: now) {
                     try onWork(header, routed.message.bytes, session, now)
                 }
-                counted.times.note(header.kind, MonotonicClock.now() &- now)
+                let done = MonotonicClock.now()
+                counted.times.note(header.kind, done &- now)
+                if done >= end { return }
             } catch {
                 counted.badFrames += 1
                 dispatcher.violated(by: routed.peer.raw)

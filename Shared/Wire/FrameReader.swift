@@ -49,10 +49,11 @@ struct FrameReader {
     mutating func count(_ frame: Span<UInt8>, stride: Int, limit: Int) throws(WireError) -> Int {
         let at = try take(4)
         let count = Int(frame.extracting(at..<(at + 4)).u32(at: 0))
-        guard count <= limit else { throw WireError(.overLimit, offset: at, needed: limit, found: count) }
+        // In this order: what is over a limit is there, and its sender can be told so.
         guard count * stride <= end - offset else {
             throw WireError(.truncated, offset: at, needed: count * stride, found: end - offset)
         }
+        guard count <= limit else { throw WireError(.overLimit, offset: at, needed: limit, found: count) }
         return count
     }
 

@@ -42,7 +42,8 @@ extension Submit {
         try decode(frame, header: header)
     }
 
-    /// Replaces the content, and uses its memory again. After an error the content is of no use.
+    /// Replaces the content, and uses its memory again. After an error the content is of no use, but for `handle` after
+    /// `.overLimit`: a part of the request is too large, what follows it was not read, and the sender can be told so.
     public mutating func decode(_ frame: Span<UInt8>, header: FrameHeader) throws(WireError) {
         var reader = try FrameReader(frame, header, .submit)
         let block = frame.extracting(0..<(FrameHeader.size + 72))

@@ -4,6 +4,7 @@ import Hummingbird
 import HummingbirdTesting
 import Keys
 import LedgerStore
+import Station
 import Testing
 import Wire
 
@@ -21,7 +22,7 @@ import Wire
             _ = try accounting.store.apply([ProducerBatch(producer: 1, batch: batch)], now: 1)
         }
         let router = Router(context: BasicRequestContext.self)
-        LedgerRoutes(accounting.store, keys: keys).add(to: router)
+        LedgerRoutes(accounting.store, keys: keys, auditGrace: 3_600_000_000_000).add(to: router)
         try await Application(router: router).test(.router) { try await body($0, accounting) }
     }
 
@@ -78,6 +79,34 @@ import Wire
             #expect(try await audit("/v1/audits", .post).0 == 202)
             // The last result stands while the next is made.
             #expect(try await audit("/v1/audits", .get).1.contains("\"passed\":true"))
+        }
+    }
+
+    @Test func anAuditListsApartWhatHasJustEnded() async throws {
+        try await withDoor(keys: nil) { client, accounting async throws in
+            func settle(_ number: UInt64, at now: UInt64) throws {
+                let batch = RecordBatch(
+                    first: number, events: [Request(number: number, tenant: "acme").settle(by: 1, delivered: 5)])
+                _ = try accounting.store.apply([ProducerBatch(producer: 1, batch: batch)], now: now)
+            }
+            func audit(_ uri: String) async throws -> String {
+                try await client.execute(uri: uri, method: .get) { String(buffer: $0.body) }
+            }
+            try settle(5, at: WallClock.now())
+            #expect(
+                try await becomes {
+                    let text = try await audit("/v1/audit")
+                    return text.contains("\"passed\":true") && text.contains("\"pending\":1")
+                        && text.contains("\"pending_requests\":[\"pending [coverage]")
+                })
+            try settle(6, at: 1)
+            _ = try await client.execute(uri: "/v1/audits", method: .post) { $0.status }
+            #expect(
+                try await becomes {
+                    let text = try await audit("/v1/audits")
+                    return text.contains("\"passed\":false") && text.contains("\"violations\":1")
+                        && text.contains("\"pending\":1")
+                })
         }
     }
 }

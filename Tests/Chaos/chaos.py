@@ -50,7 +50,7 @@ class ChaosCluster(Cluster):
 
     def add(self, program, name, arguments):
         process = Process(self, program, name, [
-            "--spool-directory", str(self.folder / "spool" / (name if self.own_spools else "")), *arguments])
+            "--spool-directory", str(self.spool_folder(name)), *arguments])
         if self.links:
             for flag in ("--ingest", "--tokenizer", "--accounting"):
                 if flag in process.arguments:
@@ -70,13 +70,17 @@ class ChaosCluster(Cluster):
         self.processes[name] = process
         return process.start()
 
+    def spool_folder(self, name):
+        return self.folder / "spool" / (name if self.own_spools else "")
+
     def at(self, address):
         """The name of the station that listens there."""
         return next(name for name, process in self.processes.items() if address in process.endpoints.values())
 
     def pin(self):
-        """Puts the actual addresses in place of port 0."""
+        """Puts the actual addresses in place of port 0, and remembers them: clients ask where nobody is, too."""
         for process in self.processes.values():
+            process.doors = process.endpoints
             for key, address in process.endpoints.items():
                 if f"--{key}" in process.arguments:
                     process.arguments[process.arguments.index(f"--{key}") + 1] = address
@@ -95,6 +99,7 @@ class Run:
         self.log = clients.Log(self.folder / "clients.jsonl")
         self.features = {"continuous": False, "http keys": False, "zeromq keys": False}
         self.keys, self.server_key, self.links = {}, "", None
+        self.disks = []
 
     def say(self, text):
         print(text, flush=True)
@@ -102,6 +107,14 @@ class Run:
     def violation(self, text):
         self.violations.append(text)
         self.say(f"          VIOLATION: {text}")
+
+    def note_disk(self, process, lives, at):
+        """For the checker: whose disk is gone, where clients reached it, and the lives whose spools were on it."""
+        self.disks.append({
+            "station": process.name, "at": at, "doors": [process.doors[door] for door in ("http", "client-door")],
+            "lives": [{"epoch": epoch, "since": since} for epoch, since in lives.items()]})
+        (self.folder / "disks.json").write_text(json.dumps(self.disks, indent=1))
+        self.say(f"          with {len(lives)} spools of its own")
 
     def key(self, pick, tenant, attempt):
         """An idempotency key: a new one, or one that some client of the tenant has used."""
@@ -112,10 +125,10 @@ class Run:
         return keys[-1]
 
     def http_doors(self):
-        return [process.endpoints["http"] for process in self.up("ingest")]
+        return [process.doors["http"] for process in self.up("ingest")]
 
     def client_doors(self):
-        return [process.endpoints["client-door"] for process in self.up("ingest")]
+        return [process.doors["client-door"] for process in self.up("ingest")]
 
     def up(self, program):
         named = self.cluster.names(program)
@@ -289,7 +302,8 @@ class Run:
             self.violation(f"{process.name} ended with {status} after SIGTERM")
 
     def audit(self):
-        run = subprocess.run([str(BIN / "factory"), "audit", "--database", str(self.cluster.database)],
+        run = subprocess.run([str(BIN / "factory"), "audit", "--grace", "0", "--database",
+                              str(self.cluster.database)],
                              capture_output=True, text=True)
         if run.returncode:
             self.violation("factory audit: " + (run.stdout + run.stderr)[-1500:])
@@ -405,7 +419,7 @@ def perform(run, every):
 
 def conclude(run, done, audited):
     attempts = checker.read_attempts(run.log.file.name)
-    found = checker.Checker(attempts, checker.Ledger(run.cluster.database), PRICES)
+    found = checker.Checker(attempts, checker.Ledger(run.cluster.database), PRICES, disks=run.disks)
     run.say("\nfaults injected: " + ", ".join(f"{count} {name}" for name, count in sorted(done.items())))
     run.say("clients: " + ", ".join(f"{count} {name}" for name, count in sorted(run.log.counts.items())))
     run.say(found.report())
@@ -413,7 +427,7 @@ def conclude(run, done, audited):
     for text in run.violations:
         run.say(f"             {text}")
     run.say("factory audit passed" if audited else "AUDIT FAILED")
-    tried, missed = planted.plant(attempts, run.cluster.database, PRICES, run.folder)
+    tried, missed = planted.plant(attempts, run.cluster.database, PRICES, run.folder, run.disks)
     run.say(f"planted faults: {tried - len(missed)} of {tried} found" + "".join(f"\n    MISSED: {m}" for m in missed))
     failing = [kind for kind in checker.KINDS if found.violations[kind] and kind not in run.options.known]
     if run.violations and "stations" not in run.options.known:

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Holds what clients saw against what the ledger says: nothing lost, doubled, unbilled or billed and not delivered.
 
-    python3 Tests/Chaos/checker.py RUN/clients.jsonl RUN/ledger.sqlite
+    python3 Tests/Chaos/checker.py RUN/clients.jsonl RUN/ledger.sqlite [--disks RUN/disks.json]
 
 It reads the clients' logs and the database, nothing else, and shares no code with the services: it decodes the log's
 rows itself and computes from them what every request must have come to. What it cannot prove equal it lists as an
 exception, each with its bound: one window of 256 KB for each connection that ended early, whose last bytes the client
-may or may not have had. Everything else that differs is a violation, and the exit status is 1.
+may or may not have had; and, where an ingest's disk is gone (--disks says whose and when), the requests of which that
+ingest had told the ledger no end. Everything else that differs is a violation, and the exit status is 1.
 """
 
 import argparse
@@ -55,6 +56,7 @@ class Request:
         self.produced_by = set()
         self.charged = 0
         self.attempt = None
+        self.owner = None  # Epoch of the ingest that opened it.
 
     @property
     def billed(self):
@@ -62,6 +64,8 @@ class Request:
 
     def take(self, event):
         self.label = self.label or event.label
+        if event.kind in (RESERVE, SETTLE, VOID):
+            self.owner = self.owner or f"{event.producer:016x}"
         if event.kind == RESERVE:
             self.prompt, self.maximum = max(self.prompt, event.prompt), max(self.maximum, event.maximum)
         elif event.kind in (SETTLE, VOID):
@@ -146,13 +150,15 @@ class Ledger:
 class Checker:
     """The findings, by kind, and the exceptions."""
 
-    def __init__(self, attempts, ledger, prices=(100, 25, 400), ended=True):
-        self.attempts, self.ledger, self.prices, self.ended = attempts, ledger, prices, ended
+    def __init__(self, attempts, ledger, prices=(100, 25, 400), ended=True, disks=()):
+        self.attempts, self.ledger, self.prices, self.ended, self.disks = attempts, ledger, prices, ended, disks
         self.violations = {kind: [] for kind in KINDS}
         self.exceptions = []
+        self.gone, self.excused = [], set()  # In words, and the attempts' numbers.
         self.matched = {}
         self.figures = collections.Counter()
         self._match()
+        self.told = self._told()
         self._books()
         self._connections()
         self._keys()
@@ -248,8 +254,9 @@ class Checker:
     # --- what clients had, against what they pay ---
 
     def _connections(self):
-        early = collections.defaultdict(list)
+        early, said = collections.defaultdict(list), collections.defaultdict(list)
         for attempt in self.attempts:
+            said[attempt["connection"]].append(attempt)
             self.figures[f"attempts {attempt['outcome']}"] += 1
             self.figures["tokens received"] += attempt["tokens"]
             request = self.matched.get(attempt["number"])
@@ -260,9 +267,11 @@ class Checker:
             if attempt["outcome"] in ("whole", "failed") and attempt.get("exact", True):
                 # The client had the end and the number: both sides know it.
                 if attempt["outcome"] == "whole" and (request is None or request.state != 1):
-                    self.find("lost", f"{name} had {attempt['tokens']} tokens: {what}")
+                    if not self._went_with_a_disk(attempt, request, name, what):
+                        self.find("lost", f"{name} had {attempt['tokens']} tokens: {what}")
                 elif billed < attempt["tokens"]:
-                    self.find("unbilled", f"{name} had {attempt['tokens']} tokens: {what}")
+                    if not self._went_with_a_disk(attempt, request, name, what):
+                        self.find("unbilled", f"{name} had {attempt['tokens']} tokens: {what}")
                 elif billed > attempt["tokens"]:
                     self.find("not delivered", f"{name} had {attempt['tokens']} tokens: {what}")
             elif attempt["outcome"] == "refused":
@@ -270,14 +279,16 @@ class Checker:
                     self.find("not delivered", f"{name} was told {attempt.get('status')}: {what}")
             else:
                 if billed < attempt["tokens"]:
-                    self.find("unbilled", f"{name} had at least {attempt['tokens']} tokens: {what}")
+                    if not self._went_with_a_disk(attempt, request, name, what):
+                        self.find("unbilled", f"{name} had at least {attempt['tokens']} tokens: {what}")
                 elif billed > attempt["tokens"]:
                     early[attempt["connection"]].append((attempt, request))
         smallest = self._smallest()
         for connection, ends in sorted(early.items()):
             excess = sum(request.billed - attempt["tokens"] for attempt, request in ends)
-            seen = sum(attempt["tokens"] for attempt, _ in ends)
-            size = sum(attempt["bytes"] for attempt, _ in ends)
+            # A session's bytes are those of all that was said in it, up to the end of that attempt.
+            seen = sum(attempt["tokens"] for attempt in said[connection])
+            size = max(attempt["bytes"] for attempt in said[connection])
             door = ends[0][0]["door"]
             # Who reads slowly gets longer rows: a token takes its id or its text at least.
             each = 4 if any(attempt.get("slow") for attempt, _ in ends) else max(
@@ -290,6 +301,42 @@ class Checker:
                 self.find("not delivered", text)
             else:
                 self.exceptions.append(text)
+
+    def _told(self):
+        """By the ingest's epoch: when the last request began that it has told the ledger of."""
+        told = {}
+        for attempt in self.attempts:
+            request = self.matched.get(attempt["number"])
+            if request is not None and request.owner is not None:
+                told[request.owner] = max(told.get(request.owner, 0), attempt["began"])
+        return told
+
+    def _went_with_a_disk(self, attempt, request, name, what):
+        """Whether the end of this request can have been lost with its ingest's disk, and with nothing else.
+
+        An end that the ledger has counts as it stands there. And a spool is told in order: an answer that its client had
+        whole before another request began, of which the same life has told, was told of as well.
+        """
+        if request is not None and request.state != STATES.index("expired"):
+            return False
+        for disk in self.disks:
+            for life in disk["lives"]:
+                if request is not None and request.owner is not None:
+                    if request.owner != life["epoch"]:
+                        continue
+                elif (attempt.get("at") not in disk["doors"] or attempt["began"] > disk["at"]
+                        or attempt["ended"] < life["since"]):
+                    continue
+                if attempt["outcome"] != "cut" and attempt["ended"] < self.told.get(life["epoch"], 0):
+                    continue
+                if attempt["tokens"] > attempt["max_tokens"]:
+                    continue
+                self.gone.append(f"{disk['station']}'s disk was gone: {name} had {attempt['tokens']} tokens, of at most "
+                                 f"{attempt['max_tokens']}: {what}")
+                self.excused.add(attempt["number"])
+                self.figures["tokens unbilled with a disk"] += attempt["tokens"]
+                return True
+        return False
 
     def _smallest(self):
         """Bytes of a token at each door, the least of all whole streams."""
@@ -309,7 +356,8 @@ class Checker:
         for (tenant, key), attempts in keys.items():
             settled = {self.matched[a["number"]].id for a in attempts
                        if a["number"] in self.matched and self.matched[a["number"]].state == 1}
-            whole = sum(attempt["outcome"] == "whole" for attempt in attempts)
+            # A key is free again when its request has expired with its ingest's disk.
+            whole = sum(attempt["outcome"] == "whole" and attempt["number"] not in self.excused for attempt in attempts)
             if len(settled) > 1 or whole > 1:
                 self.find("doubled", f"key {key} of {tenant}: {len(settled)} settled requests, {whole} whole answers")
             if len(attempts) > 1:
@@ -343,6 +391,12 @@ class Checker:
         lines += ["             " + text for text in self.exceptions[:most]]
         if len(self.exceptions) > most:
             lines.append(f"             and {len(self.exceptions) - most} more")
+        if self.disks:
+            lines.append(f"{len(self.gone):>10} requests unbilled since their ingest's disk was gone "
+                         f"({len(self.disks)} times), each with its bound")
+            lines += ["             " + text for text in self.gone[:most]]
+            if len(self.gone) > most:
+                lines.append(f"             and {len(self.gone) - most} more")
         for kind in KINDS:
             found = self.violations[kind]
             lines.append(f"{len(found):>10} {kind}")
@@ -363,9 +417,14 @@ def main():
     parser.add_argument("database", help="the ledger")
     parser.add_argument("--prices", type=int, nargs=3, default=(100, 25, 400), metavar=("INPUT", "CACHED", "OUTPUT"),
                         help="nano-dollars a token, as the run's price list has them (%(default)s)")
+    parser.add_argument("--disks", help="the run's disks.json: ingests whose disk was taken away")
     parser.add_argument("--all", action="store_true", help="list every exception and violation")
     options = parser.parse_args()
-    checker = Checker(read_attempts(options.clients), Ledger(options.database), options.prices)
+    disks = []
+    if options.disks:
+        with open(options.disks) as file:
+            disks = json.load(file)
+    checker = Checker(read_attempts(options.clients), Ledger(options.database), options.prices, disks=disks)
     print(checker.report(1 << 30 if options.all else 12))
     return 0 if checker.passed else 1
 

@@ -105,7 +105,7 @@ class HTTPClient:
             return await self.rubbish(host, port, way)
         prompt, limit = run.shapes.draw(self.tenant.name, 100_000 if way == "never" else pick.choice((4, 80, 300)))
         attempt = run.log.attempt(self.tenant.name, "http", f"h{run.log.connection()}", max_tokens=limit, why=way,
-                                  prompt=0 if way == "chat" else prompt)
+                                  prompt=0 if way == "chat" else prompt, at=f"{host}:{port}")
         body = {"model": run.model, "max_tokens": limit, "ignore_eos": True, "stream": way != "whole",
                 "seed": pick.randrange(1 << 30)}
         if way != "whole":
@@ -273,13 +273,14 @@ class ZeroMQClient:
 
     def session(self, way):
         run, pick = self.run, self.random
-        session = Session(pick.choice(run.client_doors()), 5, self.tenant.key, run.server_key)
+        door = pick.choice(run.client_doors())
+        session = Session(door, 5, self.tenant.key, run.server_key)
         connection, open_, handle = f"z{run.log.connection()}", {}, 0
         try:
             for _ in range(1 if way in ("never", "stall") else pick.randrange(1, 5)):
                 for _ in range(pick.randrange(1, 4)):
                     handle += 1
-                    open_[handle] = self.submit(session, connection, handle, way)
+                    open_[handle] = self.submit(session, door, connection, handle, way)
                 if way == "never":
                     time.sleep(pick.uniform(3, 12))
                     return
@@ -298,11 +299,11 @@ class ZeroMQClient:
             if not session.socket.closed:
                 session.socket.close(0)
 
-    def submit(self, session, connection, handle, way):
+    def submit(self, session, door, connection, handle, way):
         run, pick = self.run, self.random
         prompt, limit = run.shapes.draw(self.tenant.name, 100_000 if way == "never" else pick.choice((4, 80, 300)))
         attempt = run.log.attempt(self.tenant.name, "zeromq", connection, max_tokens=limit, prompt=prompt, why=way,
-                                  slow=way in ("never", "stall"))
+                                  slow=way in ("never", "stall"), at=door)
         tokens, seed, key = [pick.randrange(3, 4000) for _ in range(prompt)], pick.randrange(1 << 30), ""
         if run.features["zeromq keys"] and pick.random() < 0.3:
             key = attempt["key"] = run.key(pick, self.tenant, attempt)

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -52,6 +53,53 @@ class Kill(OnProcess):
     def end(self, target):
         self.run.cluster.processes[target].start()
         self.run.down.discard(target)
+
+
+class LoseDisk(Kill):
+    """SIGKILL, and the disk is gone too: what stood in the spool is removed before anybody can read it.
+
+    Where stations share a volume, that is what this life has written; where each has its own, all that is left there of
+    earlier lives goes with it.
+    """
+
+    def begin(self, target):
+        run, process = self.run, self.run.cluster.processes[target]
+        # Not while it starts: what it makes then would stay.
+        process.endpoints
+        run.down.add(target)
+        # It is stopped first and keeps its locks, so that no sibling takes over what is about to be gone.
+        process.child.send_signal(signal.SIGSTOP)
+        self.await_stop(process.child.pid)
+        at, folder = time.time(), run.cluster.spool_folder(target) / process.program
+        lives = {lock.stem.rpartition("-")[2]: lock.stat().st_mtime for lock in folder.glob(f"{target}-*.lock")}
+        if not run.cluster.own_spools:
+            held = lives.keys() & self.held(process.child.pid, folder)
+            lives = {epoch: lives[epoch] for epoch in sorted(held, key=lives.get)[-1:]}
+        for epoch in lives:
+            for path in folder.glob(f"{target}-{epoch}.*"):
+                path.unlink(missing_ok=True)
+        process.kill()
+        if run.cluster.own_spools:
+            shutil.rmtree(run.cluster.spool_folder(target))
+        run.note_disk(process, lives, at)
+
+    @staticmethod
+    def await_stop(pid):
+        def states():
+            for thread in os.listdir(f"/proc/{pid}/task"):
+                with open(f"/proc/{pid}/task/{thread}/stat") as stat:
+                    yield stat.read().rpartition(") ")[2][0]
+
+        deadline = time.monotonic() + 5
+        while set(states()) != {"T"} and time.monotonic() < deadline:
+            time.sleep(0.005)
+
+    @staticmethod
+    def held(pid, folder):
+        """Epochs whose locks the process has open."""
+        links = (os.readlink(f"/proc/{pid}/fd/{name}") for name in os.listdir(f"/proc/{pid}/fd"))
+        return {os.path.basename(link)[:-5].rpartition("-")[2] for link in links
+                if link.startswith(f"{folder}/") and link.endswith(".lock")}
 
 
 class Stop(OnProcess):
@@ -266,6 +314,7 @@ def catalogue(run):
         for kind, make in (("kill", Kill), ("stop", Stop), ("restart", Restart)):
             faults[f"{kind}-{program}"] = make(run, f"{kind}-{program}", program)
         faults[f"clock-{program}"] = ClockStep(run, f"clock-{program}", program)
+    faults["lose-disk-ingest"] = LoseDisk(run, "lose-disk-ingest", "ingest")
     for program in ("ingest", "accounting"):
         faults[f"descriptors-{program}"] = Descriptors(run, f"descriptors-{program}", program)
     faults["idle-connections"] = IdleConnections(run, "idle-connections", "ingest")

@@ -11,16 +11,16 @@ import checker
 KIND_AT, DELIVERED_AT = 1, checker.Event.FIXED.size - 17 - 12
 
 
-def plant(attempts, database, prices, folder):
+def plant(attempts, database, prices, folder, disks=()):
     """Number of planted faults, and those that the checker did not find, in words."""
-    clean = checker.Checker(attempts, checker.Ledger(database), prices)
+    clean = checker.Checker(attempts, checker.Ledger(database), prices, disks=disks)
     whole = [a for a in attempts if a["outcome"] == "whole" and a["tokens"] > 1 and clean.matched.get(a["number"])
              and clean.matched[a["number"]].state == 1]
     if len(whole) < 2:
         return 1, ["too few whole answers to plant anything"]
     attempt, other = whole[len(whole) // 2], whole[len(whole) // 3]
     request = clean.matched[attempt["number"]]
-    missed = []
+    tried, missed = [], []
 
     def ledger(name, kinds, *statements):
         path = folder / "planted.sqlite"
@@ -38,7 +38,8 @@ def plant(attempts, database, prices, folder):
         path.unlink()
 
     def judge(name, kinds, log, path):
-        found = checker.Checker(log, checker.Ledger(path), prices)
+        tried.append(name)
+        found = checker.Checker(log, checker.Ledger(path), prices, disks=disks)
         if not any(len(found.violations[kind]) > len(clean.violations[kind]) for kind in kinds):
             missed.append(name)
 
@@ -76,6 +77,25 @@ def plant(attempts, database, prices, folder):
            else ["doubled", "books", "unexplained"],
            ("insert into event select (select max(sequence) from event) + 1, kind, received, x'00', ?, hash from event "
             "where sequence = ?", (stranger, end)))
+
+    def expired(name, request):
+        """As if the ledger had never heard of the end."""
+        key = sqlite3.connect(f"file:{database}?mode=ro", uri=True).execute(
+            "select name from event where sequence = ?", (request.ended_by,)).fetchone()[0]
+        key = bytes(key)[:16 + 4 + len(request.tenant.encode())]
+        ledger(name, ["lost"],
+               ("update event set kind = ?, name = ?, body = ? where sequence = ?",
+                (checker.EXPIRED, key + bytes([checker.EXPIRED]), key, request.ended_by)),
+               ("delete from posting where event = ?", (request.ended_by,)))
+
+    gone = {life["epoch"] for disk in disks for life in disk["lives"]}
+    there = [r for a in whole for r in [clean.matched[a["number"]]] if r.owner not in gone]
+    if there:
+        expired("an answer that expired, of an ingest whose disk is there", there[len(there) // 2])
+    told = [r for a in whole for r in [clean.matched[a["number"]]]
+            if r.owner in gone and a["ended"] < clean.told.get(r.owner, 0)]
+    if told:
+        expired("an answer that expired, of an ingest whose disk is gone, from before what it had told", told[-1])
     # What the clients say, changed.
     log = copy.deepcopy(attempts)
     next(a for a in log if a["number"] == attempt["number"])["tokens"] += 1
@@ -88,7 +108,7 @@ def plant(attempts, database, prices, folder):
         if a["number"] in (attempt["number"], other["number"]):
             a |= {"key": "planted", "tenant": attempt["tenant"]}
     judge("a key that bought two answers", ["doubled"], log, database)
-    return 11, missed
+    return len(tried), missed
 
 
 def silent(attempts, clean, request):

@@ -189,8 +189,8 @@ class Cluster:
             value == 0 for p in producers for name, value in self.metrics(p, keys[p.program]).items()
             if name.endswith("ledger_events_pending")))
         def audited():
-            run = subprocess.run([str(BIN / "factory"), "audit", "--database", str(self.database)],
-                                 capture_output=True, text=True)
+            run = subprocess.run([str(BIN / "factory"), "audit", "--grace", "0", "--database",
+                                  str(self.database)], capture_output=True, text=True)
             found = [line for line in run.stdout.splitlines() if line.startswith("violation")]
             # A worker's word on an answer may come after its ingest's, and the counters are told now and then only.
             if found and all("[coverage]" in line for line in found):

@@ -95,8 +95,10 @@ final class TestLedger {
     }
 
     /// What an audit of the file finds, by a reader that has nothing but it.
-    func audit(anchor: Checkpoint? = nil, publicKey: Data? = nil) throws -> AuditResult {
-        try LedgerReader(path: path).audit(anchor: anchor, publicKey: publicKey)
+    func audit(
+        anchor: Checkpoint? = nil, publicKey: Data? = nil, grace: AuditGrace? = nil
+    ) throws -> AuditResult {
+        try LedgerReader(path: path).audit(anchor: anchor, publicKey: publicKey, grace: grace)
     }
 
     /// Changes the database behind the ledger's back.

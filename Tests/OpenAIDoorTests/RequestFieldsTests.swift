@@ -31,7 +31,7 @@ import Testing
     @Test func optionsOfServersAreDone() throws {
         let request = try chat(
             #"""
-            "stop_token_ids":[5,4294967295],"logit_bias":{"7":-200,"8":1.5},"priority":-3,"cache_salt":"s",
+            "stop_token_ids":[5,4294967295],"logit_bias":{"7":-100,"8":1.5},"priority":-3,"cache_salt":"s",
             "chat_template_kwargs":{"enable_thinking":false,"n":12345678901234567890},"reasoning_effort":"low",
             "continue_final_message":true,"add_generation_prompt":false,"skip_special_tokens":true,"top_p":0
             """#

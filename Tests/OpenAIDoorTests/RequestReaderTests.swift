@@ -138,6 +138,8 @@ import Testing
         (#""seed":18446744073709551615"#, "seed", "invalid_value"),
         (#""stop_token_ids":[-1]"#, "stop_token_ids", "invalid_value"),
         (#""logit_bias":{"x":1}"#, "logit_bias", "invalid_value"),
+        (#""logit_bias":{"1":-100.5}"#, "logit_bias", "invalid_value"),
+        (#""logit_bias":{"1":101}"#, "logit_bias", "invalid_value"),
         (#""logit_bias":{"1":"x"}"#, "logit_bias", "invalid_type"),
         (#""chat_template_kwargs":[]"#, "chat_template_kwargs", "invalid_type"),
         (#""cache_salt":"""#, "cache_salt", "invalid_value"), (#""stream":1"#, "stream", "invalid_type"),

@@ -46,9 +46,9 @@ struct AnswerAssemblerTests {
             var first = answer
             var delivered: [UInt8] = []
             _ = try first.push(before.span, table: table, into: &delivered)
-            var second = try AnswerAssembler(
-                stops: ["world"], stopTokens: [3, 900], minimumTokens: 2, resuming: before,
-                deliveredBytes: UInt64(delivered.count), table: table)
+            var resumption = AnswerResumption(
+                of: answer, generated: before, deliveredBytes: UInt64(delivered.count), table: table)
+            var second = try resumption.run().get()
             #expect(second.isStopped == (cut == 5))
             _ = try second.push(after.span, table: table, into: &delivered)
             second.finish(into: &delivered)
@@ -80,8 +80,42 @@ struct AnswerAssemblerTests {
     @Test func deliveredBeyondTheTextIsAnError() {
         let table = TokenTable(pieces: [[0x61]])
         #expect(throws: AnswerError.deliveredBeyondText(delivered: 3, text: 2)) {
-            try AnswerAssembler(resuming: [0, 0], deliveredBytes: 3, table: table)
+            var resumption = AnswerResumption(
+                of: AnswerAssembler(), generated: [0, 0], deliveredBytes: 3, table: table)
+            return try resumption.run().get()
         }
+    }
+
+    /// No step is longer than one of a long prompt, and all of them together give what one would.
+    @Test func aLongAnswerIsTakenUpInSteps() throws {
+        let table = TokenTable(pieces: [Array("a".utf8), Array("ab".utf8)])
+        let tokens = (0..<100_000).map { UInt32($0 % 2) }
+        let answer = AnswerAssembler(stops: Array(repeating: "abb", count: 15) + ["never"])
+        var steps = AnswerResumption(of: answer, generated: tokens, deliveredBytes: 149_990, table: table)
+        let whole = steps.cost
+        var costs: [Int] = []
+        var result: Result<AnswerAssembler, AnswerError>?
+        while result == nil {
+            costs.append(steps.nextCost)
+            result = steps.step()
+        }
+        #expect(costs.count > 40 && costs.allSatisfy { $0 <= 8192 })
+        #expect(abs(costs.reduce(0, +) - whole) <= costs.count)
+        var resumed = try result?.get() ?? answer
+        #expect(resumed.tokenCount == 100_000 && resumed.byteCount == 149_990)
+        var text: [UInt8] = []
+        resumed.finish(into: &text)
+        #expect(String(decoding: text, as: UTF8.self) == "baabaabaab")
+    }
+
+    /// After the step with the end of the answer there is none.
+    @Test func anAnswerThatIsOverIsNotReadOn() throws {
+        let table = TokenTable(pieces: [Array("a".utf8), Array("!".utf8)])
+        let tokens = [0, 1] + [UInt32](repeating: 0, count: 1 << 17)
+        var steps = AnswerResumption(
+            of: AnswerAssembler(stops: ["!"]), generated: tokens, deliveredBytes: 1, table: table)
+        let answer = try steps.step()?.get()
+        #expect(answer?.isStopped == true && answer?.tokenCount == 2)
     }
 
     @Test func anyTokensGiveTheTextOfTheWhole() throws {
@@ -104,9 +138,10 @@ struct AnswerAssemblerTests {
             _ = try old.push(Array(stream.tokens[..<generated]).span, table: stream.table, into: &text)
             let delivered = generator.integer(0...text.count)
 
-            var new = try AnswerAssembler(
-                stops: stream.stops, minimumTokens: stream.minimum, resuming: Array(stream.tokens[..<generated]),
+            var resumption = AnswerResumption(
+                of: stream.assembler(), generated: Array(stream.tokens[..<generated]),
                 deliveredBytes: UInt64(delivered), table: stream.table)
+            var new = try resumption.run().get()
             guard new.tokenCount == old.tokenCount, new.isStopped == old.isStopped else { return false }
             let rest = try stream.rest(of: &new, from: generated, &generator)
             return Array(text[..<delivered]) + rest == whole && new.byteCount == UInt64(whole.count)

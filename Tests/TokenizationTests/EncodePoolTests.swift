@@ -159,7 +159,7 @@ private final class Steps: Sendable {
         EncodePool(limits: limits, post: { $0() }) { prompt, _ in Ten(prompt: prompt, steps: self) }
     }
 
-    private struct Ten: EncodeSteps {
+    private struct Ten: PoolSteps {
         let prompt: Prompt
         let steps: Steps
         var left = 10
@@ -178,7 +178,7 @@ private final class Steps: Sendable {
 }
 
 /// A prompt that is encoded in one step.
-private struct Whole: EncodeSteps {
+private struct Whole: PoolSteps {
     let prompt: Prompt
     let encode: @Sendable (Prompt) -> Result<[UInt32], PromptError>
     var nextCost: Int { prompt.byteCount }

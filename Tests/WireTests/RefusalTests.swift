@@ -119,9 +119,31 @@ import Wire
         #expect(refusal(try AnyFrame.hello(Hello(role: .client, epoch: 1, name: name)).encoded())?.reason == .overLimit)
         let batch = AnyFrame.tokens(TokenBatch())
         #expect(refusal(try bytes(batch) { $0[48] = 1 })?.reason == .truncated)
-        #expect(refusal(try bytes(batch) { $0[50] = 1 })?.reason == .overLimit)
-        #expect(refusal(try bytes(batch) { $0[55] = 0xff })?.reason == .overLimit)
+        #expect(refusal(try bytes(batch) { $0[50] = 1 })?.reason == .truncated)
+        #expect(refusal(try bytes(batch) { $0[55] = 0xff })?.reason == .truncated)
         #expect(refusal(try bytes(batch) { $0[40] = 27 })?.reason == .blockTooShort)
+    }
+
+    /// A request of which a part is over its limit can be answered; one that is no whole frame can not.
+    @Test func aRequestOverALimitHasItsHandle() throws {
+        // The count of the prompt's strings, after the key and the model.
+        let at = FrameHeader.size + 96 + 5 + 5
+        let many = WireLimits.promptStrings + 1
+        var whole = submit
+        whole.handle = 77
+        whole.body.strings = Array(repeating: "", count: many - 1)
+        for (count, reason) in [(UInt32(many), WireError.Reason.overLimit), (.max, .truncated)] {
+            var bytes = try AnyFrame.submit(whole).encoded()
+            bytes.insert(contentsOf: [0, 0, 0, 0], at: at + 4)
+            for index in 0..<4 { bytes[at + index] = UInt8(truncatingIfNeeded: count >> UInt32(8 * index)) }
+            Mutator.repair(&bytes)
+            var decoded = Submit()
+            #expect(throws: WireError.self) {
+                try decoded.decode(bytes.span, header: FrameHeader.decode(bytes.span))
+            }
+            #expect(decoded.handle == 77)
+            #expect(refusal(bytes)?.reason == reason)
+        }
     }
 
     @Test func encodersOfUserDataThrowOverTheLimits() throws {

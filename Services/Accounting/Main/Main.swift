@@ -24,6 +24,7 @@ struct AccountingSettings {
     var prices = PriceList.illustrative
     var reservationTime: UInt64
     var claimTime: UInt64
+    var auditGrace: UInt64
     var keys: KeyRing?
     var certificate: DoorCertificate?
 
@@ -42,6 +43,9 @@ struct AccountingSettings {
         claimTime = reader.nanoseconds(
             "claim-ttl", default: .seconds(86_400), in: .seconds(1)...Duration.seconds(31_536_000),
             help: "How long an idempotency key stays its request's.")
+        auditGrace = reader.nanoseconds(
+            "audit-grace", default: .seconds(Int64(AuditGrace.defaultSeconds)), in: .zero...Duration.seconds(3600),
+            help: "How long after its end a request whose attempts have not all come is pending in audits.")
         certificate = DoorCertificate.read(&reader)
         if let path = reader.optionalPath(
             "keys", help: "File of API keys, as ingest's: who may read reports. Without it, whoever reaches the door.")
@@ -142,7 +146,9 @@ enum Main {
                             return .failing("the ledger cannot be read: \(error)")
                         }
                     },
-                    addRoutes: { LedgerRoutes(store, keys: settings.keys).add(to: $0) },
+                    addRoutes: {
+                        LedgerRoutes(store, keys: settings.keys, auditGrace: settings.auditGrace).add(to: $0)
+                    },
                     onBound: { address in
                         Task {
                             do { try await ports.note("http", "\(address)") } catch {

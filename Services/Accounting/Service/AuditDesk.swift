@@ -11,10 +11,15 @@ final class AuditDesk: Sendable {
     }
 
     private let reader: LedgerReader
+    /// Nanoseconds; see `AuditGrace`.
+    private let grace: UInt64
     private let state = Mutex(State())
     private let queue = DispatchQueue(label: "audit", qos: .utility)
 
-    init(_ reader: LedgerReader) { self.reader = reader }
+    init(_ reader: LedgerReader, grace: UInt64) {
+        self.reader = reader
+        self.grace = grace
+    }
 
     /// The last result, and whether an audit is under way.
     var answer: AuditAnswer { state.withLock { $0.answer } }
@@ -30,10 +35,12 @@ final class AuditDesk: Sendable {
         queue.async { [self] in
             var next = AuditAnswer()
             do throws(LedgerError) {
-                let result = try reader.audit()
+                let result = try reader.audit(grace: AuditGrace(now: WallClock.now(), length: grace))
                 next.passed = result.passed
                 next.violations = result.violations
                 next.findings = result.findings.map(\.description)
+                next.pending = result.pendingRequests
+                next.pendingRequests = result.pending.map(\.description)
                 next.rows = result.counts.events
             } catch {
                 next.passed = false
@@ -53,6 +60,10 @@ struct AuditAnswer: Encodable, Sendable {
     var passed: Bool?
     var violations = 0
     var findings: [String] = []
+    /// Requests that ended so lately that their attempts may still be on their way.
+    var pending = 0
+    /// The first of them, a line each.
+    var pendingRequests: [String] = []
     /// Rows of the log that it covered.
     var rows: Int64 = 0
     /// Seconds since 1970.
@@ -60,6 +71,6 @@ struct AuditAnswer: Encodable, Sendable {
 
     enum CodingKeys: String, CodingKey {
         case isRunning = "running"
-        case passed, violations, findings, rows, finishedAt
+        case passed, violations, findings, pending, pendingRequests, rows, finishedAt
     }
 }

@@ -24,12 +24,14 @@ public struct LedgerRoutes: Sendable {
     private let desk: ReportDesk
     private let audits: AuditDesk
 
-    /// - Parameter keys: nil where everybody who reaches the door may read all.
-    public init(_ store: LedgerStore, keys: KeyRing? = nil) {
+    /// - Parameters:
+    ///   - keys: nil where everybody who reaches the door may read all.
+    ///   - auditGrace: nanoseconds after its end in which a request's attempts may still be on their way.
+    public init(_ store: LedgerStore, keys: KeyRing? = nil, auditGrace: UInt64) {
         self.store = store
         self.keys = keys
         desk = ReportDesk()
-        audits = AuditDesk(store.reader)
+        audits = AuditDesk(store.reader, grace: auditGrace)
     }
 
     /// What the asker may see.

@@ -31,6 +31,8 @@ public struct AuditFinding: Equatable, Sendable, CustomStringConvertible {
         case notice = 0
         /// The ledger is not what it must be.
         case violation = 1
+        /// Not complete yet, and so lately begun that it need not be: a violation when its time is over.
+        case pending = 2
     }
 
     public var severity: Severity
@@ -52,6 +54,10 @@ public struct AuditResult: Sendable {
     public internal(set) var omitted = 0
     /// All violations, those beyond the limit included.
     public internal(set) var violations = 0
+    /// Requests that ended within the audit's grace and whose attempts have not all come, at most `findingLimit`.
+    public internal(set) var pending: [AuditFinding] = []
+    /// All of these, those beyond the limit included.
+    public internal(set) var pendingRequests = 0
     public internal(set) var counts = LedgerCounts()
     public internal(set) var checkpoints = 0
     public internal(set) var gaps = 0
@@ -69,7 +75,7 @@ public struct AuditResult: Sendable {
 
     public static let findingLimit = 200
 
-    /// No violation was found.
+    /// No violation was found. What is pending may still become one.
     public var passed: Bool { violations == 0 }
 
     mutating func note(_ severity: AuditFinding.Severity, _ check: AuditCheck, _ sequence: Int64? = nil, _ text: String)
@@ -80,5 +86,12 @@ public struct AuditResult: Sendable {
             return
         }
         findings.append(AuditFinding(severity: severity, check: check, sequence: sequence, text: text))
+    }
+
+    /// Notes a request that is not complete yet. It stands apart, so that many of them hide no finding.
+    mutating func notePending(_ check: AuditCheck, _ sequence: Int64?, _ text: String) {
+        pendingRequests += 1
+        guard pending.count < Self.findingLimit else { return }
+        pending.append(AuditFinding(severity: .pending, check: check, sequence: sequence, text: text))
     }
 }

@@ -27,6 +27,8 @@ struct Replay {
     struct Request {
         var state: RequestState
         var position: Position
+        /// When the row that ended it was received, in nanoseconds since 1970; nil while it is open.
+        var endedAt: Int64?
     }
 
     struct Conflict {
@@ -100,6 +102,7 @@ struct Replay {
         } catch {
             result.note(.violation, .event, entry.sequence, "\(error)")
         }
+        if request.state.endedBy == entry.sequence { request.endedAt = entry.received }
         return post(&request)
     }
 
@@ -110,6 +113,7 @@ struct Replay {
             return []
         }
         request.state.expire(sequence: entry.sequence)
+        request.endedAt = entry.received
         return post(&request)
     }
 
@@ -149,6 +153,7 @@ struct Replay {
             return []
         }
         request.state.reopen()
+        request.endedAt = nil
         result.note(
             .notice, .exactlyOnce, entry.sequence,
             "request \(request.state.requestID) of \"\(request.state.tenant)\" had expired; its ingest came back with its end"

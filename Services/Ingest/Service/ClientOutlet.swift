@@ -38,6 +38,9 @@ final class ClientOutlet {
         tray = RowTray(link: 0, session: peer.session.session)
     }
 
+    /// Whether a request of the client has this handle.
+    func isInUse(_ handle: UInt32) -> Bool { works[handle] != nil || claiming.contains(handle) }
+
     /// Whether one row more keeps the frame within the client's window.
     func hasRoom(_ batch: borrowing TextBatch, tokens: Int, bytes: Int, hops: Int) -> Bool {
         let held = Self.frameBytes + Self.rowBytes * batch.rows.count + 4 * batch.tokens.count + batch.text.count

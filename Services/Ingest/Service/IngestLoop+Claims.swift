@@ -1,4 +1,4 @@
-import Crypto
+import Dispatch
 import Line
 import OpenAIDoor
 import Station
@@ -10,12 +10,21 @@ import Wire
 extension IngestLoop {
     /// A request whose key is asked for.
     struct PendingClaim {
-        var request: IngestRequest
+        let request: IngestRequest
+        let key: String
         /// When the ledger has not answered by then, the client is told so.
-        var until: UInt64
+        private(set) var until: UInt64 = 0
+        /// Whether the ledger was asked: before that, nothing can have been granted.
+        var isSent = false
 
-        init(_ request: IngestRequest, until: UInt64) {
+        init(_ request: IngestRequest, key: String, until: UInt64) {
             self.request = request
+            self.key = key
+            extend(to: until)
+        }
+
+        /// The ledger has until then, if the client's own time is not over before.
+        mutating func extend(to until: UInt64) {
             self.until = request.deadline > 0 ? min(until, request.deadline) : until
         }
 
@@ -33,31 +42,12 @@ extension IngestLoop {
     /// How long the ledger may take, in nanoseconds.
     private static var patience: UInt64 { 5_000_000_000 }
 
-    /// SHA-256 of what a request asks for: not its label, its key or the time that its client waits.
-    static func digest(of body: RequestBody, hasSeed: Bool, streams: Bool) throws(WireError) -> BodyDigest {
-        var plain = Submit(handle: 0, hasSeed: hasSeed, streams: streams, body: body)
-        plain.body.options.timeLeft = 0
-        // A seed that ingest chose is not asked for.
-        if !hasSeed { plain.body.sampling.seed = 0 }
-        var buffer = FrameBuffer()
-        try plain.encode(into: &buffer, session: 0)
-        var words: [UInt64] = []
-        var word: UInt64 = 0
-        for (index, byte) in SHA256.hash(data: buffer.bytes).enumerated() {
-            word |= UInt64(byte) << UInt64(8 * (index % 8))
-            if index % 8 == 7 {
-                words.append(word)
-                word = 0
-            }
-        }
-        return BodyDigest(words[0], words[1], words[2], words[3])
-    }
+    /// A prompt of more bytes is digested on a thread of its own: every frame and every client waits for the reactor's.
+    private static var digestedAtOnce: Int { 64 << 10 }
 
-    /// Asks the ledger for a request's key. `refuse` is told when that cannot be done.
+    /// Asks the ledger for a request's key; the refusal when that cannot be done.
     /// - Parameter hasSeed: Whether the client chose the seed.
-    func claim(
-        _ request: IngestRequest, key: String, hasSeed: Bool, now: UInt64
-    ) throws(WireError) -> Refusal? {
+    func claim(_ request: IngestRequest, key: String, hasSeed: Bool, now: UInt64) -> Refusal? {
         // Before the whole body is read for its digest.
         if let message = overflow(of: request.body, promptBytes: request.promptBytes) {
             counters.refused += 1
@@ -72,17 +62,48 @@ extension IngestLoop {
             return Refusal(status: .busy, message: "Too many requests wait; retry later.")
         }
         lastClaim += 1
-        let claim = Claim(
-            number: lastClaim, requestID: request.requestID,
-            bodyDigest: try Self.digest(of: request.body, hasSeed: hasSeed, streams: request.streams),
-            tenant: request.tenant, key: key)
-        guard ledger.send(claim) else {
+        let number = lastClaim
+        let body = ClaimedBody(request.body, hasSeed: hasSeed, streams: request.streams)
+        var claim = PendingClaim(request, key: key, until: now + Self.patience)
+        if request.promptBytes > Self.digestedAtOnce {
+            let reactor = reactor
+            digests.async { [weak self] in
+                let digest = body.result
+                reactor.post { self?.assumeIsolated { $0.digested(number, digest) } }
+            }
+        } else if let refusal = send(number, &claim, body.result) {
+            return refusal
+        }
+        claims[number] = claim
+        heldBytes += request.heldBytes
+        return nil
+    }
+
+    /// The digest of a long body is there, unless its client's patience or the ledger's was over before.
+    private func digested(_ number: UInt64, _ digest: Result<BodyDigest, WireError>) {
+        guard var claim = claims.removeValue(forKey: number) else { return }
+        claim.extend(to: MonotonicClock.now() + Self.patience)
+        guard let refusal = send(number, &claim, digest) else { return claims[number] = claim }
+        heldBytes -= claim.request.heldBytes
+        refuse(claim.request, refusal)
+    }
+
+    private func send(
+        _ number: UInt64, _ claim: inout PendingClaim, _ digest: Result<BodyDigest, WireError>
+    ) -> Refusal? {
+        guard case .success(let bodyDigest) = digest else {
+            counters.refused += 1
+            return Refusal(status: .invalidRequest, message: "The request does not fit a frame.")
+        }
+        let question = Claim(
+            number: number, requestID: claim.request.requestID, bodyDigest: bodyDigest, tenant: claim.request.tenant,
+            key: claim.key)
+        guard ledger.send(question) else {
             counters.refused += 1
             return Refusal(
                 status: .unavailable, message: "The ledger is away: requests with an idempotency key have to wait.")
         }
-        claims[lastClaim] = PendingClaim(request, until: now + Self.patience)
-        heldBytes += request.heldBytes
+        claim.isSent = true
         return nil
     }
 
@@ -139,7 +160,7 @@ extension IngestLoop {
                     ? overdue()
                     : Refusal(status: .unavailable, message: "The ledger did not say in time whose the key is."))
             // If it was granted after all, the answer finds nobody and the key is free again.
-            abandonedClaims[number] = abandoned(claim.request)
+            if claim.isSent { abandonedClaims[number] = abandoned(claim.request) }
         }
         while abandonedClaims.count > Self.abandonedLimit, let oldest = abandonedClaims.keys.min() {
             abandonedClaims[oldest] = nil

@@ -38,19 +38,15 @@ extension IngestLoop {
             client: .http(stream), streams: request.streams, firstAttempt: firstAttempt, receivedAt: now,
             label: request.label, grant: grant)
         guard request.idempotencyKey.isEmpty else {
-            return claim(work, key: request.idempotencyKey, hasSeed: request.sampling.seed != nil, to: stream, now)
+            let hasSeed = request.sampling.seed != nil
+            if let refusal = claim(work, key: request.idempotencyKey, hasSeed: hasSeed, now: now) {
+                refuse(stream, refusal)
+            }
+            return
         }
         switch admit(work) {
         case .success(let work): httpWorks[stream.number] = work
         case .failure(let refusal): refuse(stream, refusal)
-        }
-    }
-
-    private func claim(_ work: IngestRequest, key: String, hasSeed: Bool, to stream: DoorStream, _ now: UInt64) {
-        do throws(WireError) {
-            if let refusal = try claim(work, key: key, hasSeed: hasSeed, now: now) { refuse(stream, refusal) }
-        } catch {
-            refuse(stream, Refusal(status: .invalidRequest, message: "The request does not fit a frame."))
         }
     }
 

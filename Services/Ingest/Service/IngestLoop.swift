@@ -1,3 +1,4 @@
+import Dispatch
 import Line
 public import Logging
 import OpenAIDoor
@@ -35,6 +36,8 @@ public actor IngestLoop: DiallingStation {
     /// Bytes of their prompts.
     var heldBytes = 0
     var claims: [UInt64: PendingClaim] = [:]
+    /// Makes the digests of long bodies, one after the other, so that one copy of a body is there at a time.
+    let digests = DispatchQueue(label: "token-factory.digests")
     var lastClaim: UInt64 = 0
     /// Claims whose clients were told to come again, by number: a late grant of theirs is given back.
     var abandonedClaims: [UInt64: AbandonedClaim] = [:]
@@ -173,7 +176,12 @@ public actor IngestLoop: DiallingStation {
             try clients.drain { header, bytes, session, now throws(WireError) in
                 switch header.kind {
                 case .submit:
-                    try submitFrame.decode(bytes, header: header)
+                    do throws(WireError) {
+                        try submitFrame.decode(bytes, header: header)
+                    } catch {
+                        guard error.reason == .overLimit else { throw error }
+                        return refuse(submitFrame.handle, over: error, from: session)
+                    }
                     take(submitFrame, from: session, now: now)
                 case .cancel:
                     let handle = try Cancel(decoding: bytes, header: header).handle
@@ -188,9 +196,7 @@ public actor IngestLoop: DiallingStation {
 
     private func take(_ submit: Submit, from session: SessionRef, now: UInt64) {
         guard let outlet = outlets[session] else { return }
-        guard outlet.works[submit.handle] == nil, !outlet.claiming.contains(submit.handle) else {
-            return refuse(outlet, submit.handle, .conflict, "handle \(submit.handle) is in use")
-        }
+        guard !outlet.isInUse(submit.handle) else { return refuse(outlet, inUse: submit.handle) }
         let client: ClientAccess.Client
         switch submit.key.isEmpty ? .success(outlet.client) : access.client(of: submit.key) {
         case .success(let known): client = known
@@ -207,21 +213,30 @@ public actor IngestLoop: DiallingStation {
             requestID: makeID(), tenant: client.tenant, body: body, client: .door(outlet, handle: submit.handle),
             streams: submit.streams, firstAttempt: firstAttempt, receivedAt: now, label: label, grant: client.grant)
         if !submit.idempotencyKey.isEmpty {
-            do throws(WireError) {
-                let refusal = try claim(request, key: submit.idempotencyKey, hasSeed: submit.hasSeed, now: now)
-                if let refusal {
-                    return refuse(outlet, submit.handle, refusal.status, refusal.message)
-                }
-                outlet.claiming.insert(submit.handle)
-                return
-            } catch {
-                return refuse(outlet, submit.handle, .invalidRequest, "the request does not fit a frame")
+            if let refusal = claim(request, key: submit.idempotencyKey, hasSeed: submit.hasSeed, now: now) {
+                return refuse(outlet, submit.handle, refusal.status, refusal.message)
             }
+            outlet.claiming.insert(submit.handle)
+            return
         }
         switch admit(request) {
         case .success(let work): outlet.works[submit.handle] = work
         case .failure(let refusal): refuse(outlet, submit.handle, refusal.status, refusal.message)
         }
+    }
+
+    /// Answers a request of which a part is over its limit: the frame is whole as far as it was read.
+    private func refuse(_ handle: UInt32, over limit: WireError, from session: SessionRef) {
+        guard let outlet = outlets[session] else { return }
+        counters.refused += 1
+        guard !outlet.isInUse(handle) else { return refuse(outlet, inUse: handle) }
+        refuse(
+            outlet, handle, .invalidRequest,
+            "the request has a part of \(limit.found), of which \(limit.needed) are the most")
+    }
+
+    private func refuse(_ outlet: ClientOutlet, inUse handle: UInt32) {
+        refuse(outlet, handle, .conflict, "handle \(handle) is in use")
     }
 
     func refuse(_ outlet: ClientOutlet, _ handle: UInt32, _ status: Status, _ message: String) {

@@ -7,7 +7,7 @@ import Wire
 /// One request in the tokenizer, from its `Encode` until both sides have let go of it.
 final class AnswerStream: RowSource {
     enum State: Sendable {
-        /// In the pool; the ticket takes it back.
+        /// Its prompt is encoded, or its answer taken up, in the pool; the ticket takes it back.
         case encoding(EncodePool.Ticket?)
         /// Waiting for a worker, or held by one.
         case generating
@@ -94,6 +94,12 @@ final class AnswerStream: RowSource {
 
     /// For prompts long enough that a cached prefix is worth a detour.
     var affinity: UInt64? { PromptAffinity.of(prompt, tenant: tenant, salt: options.cacheSalt) }
+
+    /// Whose turn it takes in the pool.
+    var encodeShare: EncodeShare {
+        EncodeShare(
+            tenant: tenant, weight: options.weight == 0 ? 1 : Double(options.weight) / 1000, priority: options.priority)
+    }
 
     // MARK: Rows
 

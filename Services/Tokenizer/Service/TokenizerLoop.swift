@@ -198,10 +198,7 @@ public actor TokenizerLoop: DiallingStation {
         }
         let ticket = pool.submit(
             prompt,
-            share: EncodeShare(
-                tenant: stream.tenant,
-                weight: stream.options.weight == 0 ? 1 : Double(stream.options.weight) / 1000,
-                priority: stream.options.priority),
+            share: stream.encodeShare,
             tokenLimit: context > 0 ? context : .max
         ) { [weak self] result in
             self?.assumeIsolated { $0.encoded(key, result) }
@@ -225,18 +222,37 @@ public actor TokenizerLoop: DiallingStation {
                     "logit_bias has the token id \(bias.token), but the model's vocabulary has \(table.count) tokens.")
             }
             if let reason = fit(stream, prompt) { return fail(key, stream, .promptTooLong, reason) }
-            do throws(AnswerError) {
-                if !stream.generated.isEmpty {
-                    stream.answer = try AnswerAssembler(
-                        stops: stream.stops, stopTokens: stream.options.stopTokens,
-                        minimumTokens: Int(stream.limits.minimumTokens),
-                        resuming: stream.generated, deliveredBytes: stream.deliveredBytes, table: table)
-                }
-            } catch {
-                return fail(key, stream, .invalidRequest, "The answer cannot be continued: \(error)")
-            }
+            guard stream.generated.isEmpty else { return resume(key, stream) }
             stream.state = .generating
-            generate(key, atFront: !stream.generated.isEmpty)
+            generate(key, atFront: false)
+        }
+    }
+
+    /// Takes up the answer that another tokenizer began; in the pool where it is long.
+    private func resume(_ key: UInt64, _ stream: AnswerStream) {
+        var steps = AnswerResumption(
+            of: stream.answer, generated: stream.generated, deliveredBytes: stream.deliveredBytes, table: table)
+        guard steps.cost > affordableBytes else {
+            affordableBytes -= steps.cost
+            return resumed(key, steps.run())
+        }
+        let byteCount = stream.generated.count * MemoryLayout<UInt32>.size
+        let ticket = pool.submit(steps, byteCount: byteCount, share: stream.encodeShare) { [weak self] result in
+            self?.assumeIsolated { $0.resumed(key, result) }
+        }
+        guard let ticket else { return fail(key, stream, .busy, "The tokenizer's queue is full.") }
+        stream.state = .encoding(ticket)
+    }
+
+    private func resumed(_ key: UInt64, _ result: Result<AnswerAssembler, AnswerError>) {
+        guard let stream = streams[key], case .encoding = stream.state else { return }
+        switch result {
+        case .failure(let error):
+            fail(key, stream, .invalidRequest, "The answer cannot be continued: \(error)")
+        case .success(let answer):
+            stream.answer = answer
+            stream.state = .generating
+            generate(key, atFront: true)
         }
     }
 

@@ -9,8 +9,8 @@ public enum AnswerError: Error, Equatable, Sendable {
 /// Makes the text of one answer from its tokens: whole characters, up to a stop string or a stop token.
 ///
 /// The text is a function of the tokens, what stops it and the minimum alone. So an answer can go on elsewhere:
-/// made from the tokens so far and the number of bytes that were delivered, a value gives the same bytes that the old
-/// one would have given.
+/// made from the tokens so far and the number of bytes that were delivered (``AnswerResumption``), a value gives the same
+/// bytes that the old one would have given.
 public struct AnswerAssembler: Sendable {
     /// What one call of ``push(_:table:into:)`` took.
     public struct Progress: Equatable, Sendable {
@@ -48,21 +48,15 @@ public struct AnswerAssembler: Sendable {
         self.minimumTokens = minimumTokens
     }
 
-    /// Goes on with an answer. What is missing between `deliveredBytes` and the text of `generated` comes first in the
-    /// next text given out. If that text is over already, ``isStopped`` says so at once, and ``tokenCount`` how many
-    /// of the tokens belong to it; ``finish(into:)`` gives the rest.
-    public init(
-        stops: [String] = [], stopTokens: [UInt32] = [], minimumTokens: Int = 0, resuming generated: [UInt32],
-        deliveredBytes: UInt64, table: TokenTable
-    ) throws(AnswerError) {
-        self.init(stops: stops, stopTokens: stopTokens, minimumTokens: minimumTokens)
-        var text: [UInt8] = []
-        _ = try push(generated.span, table: table, into: &text)
+    /// Stop strings that are looked for.
+    var stopCount: Int { matcher.count }
+
+    /// Gives out again, before anything else, what its reader lacks of the text so far.
+    mutating func goOn(from deliveredBytes: UInt64, of text: [UInt8]) throws(AnswerError) {
         guard deliveredBytes <= byteCount else {
             throw .deliveredBeyondText(delivered: deliveredBytes, text: byteCount)
         }
-        text.removeFirst(Int(deliveredBytes))
-        carried = text
+        carried = Array(text.dropFirst(Int(clamping: deliveredBytes)))
         byteCount = deliveredBytes
     }
 

@@ -1,15 +1,18 @@
 import Dispatch
 import Synchronization
 
-/// Makes tokens of one prompt in steps, between which other prompts have their turn.
-public protocol EncodeSteps: Sendable {
+/// Work for one request in steps, between which other requests have their turn.
+public protocol PoolSteps<Output, Failure>: Sendable {
+    associatedtype Output: Sendable
+    associatedtype Failure: Error
     /// What the next step takes, in bytes of text: nothing interrupts it.
     var nextCost: Int { get }
     /// Goes on by one step; the outcome, once it is known.
-    mutating func step() -> Result<[UInt32], PromptError>?
+    mutating func step() -> Result<Output, Failure>?
 }
 
-/// Encodes prompts on threads of its own, so that nobody's long prompt holds up the caller or anybody's short one.
+/// Encodes prompts on threads of its own, so that nobody's long prompt holds up the caller or anybody's short one. Long
+/// answers that go on are taken up here, too.
 ///
 /// A long prompt is encoded in steps of a few milliseconds, and the threads take the next step of the tenant whose turn
 /// it is (``EncodeQueue``). Steps that take longer, since a text has no place to be cut or a template has many messages,
@@ -45,7 +48,7 @@ public final class EncodePool: Sendable {
     public typealias Completion = @Sendable (Result<[UInt32], PromptError>) -> Void
 
     private let limits: Limits
-    private let begin: @Sendable (Prompt, Int) -> any EncodeSteps
+    private let begin: @Sendable (Prompt, Int) -> any PoolSteps<[UInt32], PromptError>
     private let post: @Sendable (@escaping @Sendable () -> Void) -> Void
     private let threads: [DispatchQueue]
     private let state: Mutex<State>
@@ -55,7 +58,7 @@ public final class EncodePool: Sendable {
     ///   - begin: gives a prompt's steps, and how many tokens it may have; what it does itself takes no time.
     public init(
         limits: Limits, post: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void,
-        begin: @escaping @Sendable (Prompt, Int) -> any EncodeSteps
+        begin: @escaping @Sendable (Prompt, Int) -> any PoolSteps<[UInt32], PromptError>
     ) {
         self.limits = limits
         self.post = post
@@ -77,14 +80,26 @@ public final class EncodePool: Sendable {
     public func submit(
         _ prompt: Prompt, share: EncodeShare = EncodeShare(), tokenLimit: Int = .max, completion: @escaping Completion
     ) -> Ticket? {
-        let byteCount = prompt.byteCount
-        let steps = begin(prompt, tokenLimit)
+        submit(begin(prompt, tokenLimit), byteCount: prompt.byteCount, share: share, completion: completion)
+    }
+
+    /// Queues other work.
+    ///
+    /// - Parameters:
+    ///   - byteCount: the memory that it holds.
+    ///   - completion: posted once, unless the ticket is cancelled first.
+    /// - Returns: nil if the queue is full: say *busy*.
+    public func submit<Output: Sendable, Failure: Error>(
+        _ steps: any PoolSteps<Output, Failure>, byteCount: Int, share: EncodeShare = EncodeShare(),
+        completion: @escaping @Sendable (Result<Output, Failure>) -> Void
+    ) -> Ticket? {
+        let steps = CompletedSteps(steps: steps, completion: completion)
         let (ticket, thread) = state.withLock { state -> (Ticket?, Int?) in
             guard state.queue.count < limits.waiting, state.bytes + byteCount <= limits.bytes else { return (nil, nil) }
             state.lastNumber += 1
             state.bytes += byteCount
             state.queue.insert(
-                entry(Job(steps: steps, byteCount: byteCount, completion: completion), state.lastNumber, share))
+                entry(Job(steps: steps, byteCount: byteCount), state.lastNumber, share))
             return (Ticket(number: state.lastNumber), state.wake())
         }
         if let thread { threads[thread].async { self.work(thread) } }
@@ -138,7 +153,7 @@ public final class EncodePool: Sendable {
         var current = state.withLock { $0.next(thread: thread) }
         while let wasHeavy = current?.isHeavy {
             let result = current?.work.steps.step() ?? nil
-            let (completion, woken) = state.withLock { state -> (Completion?, Int?) in
+            let (completion, woken) = state.withLock { state -> ((@Sendable () -> Void)?, Int?) in
                 // Taken, so that what it holds has one owner, and the next step does not have to copy it.
                 guard var entry = current.take() else { return (nil, nil) }
                 if wasHeavy { state.heavyRunning -= 1 }
@@ -146,7 +161,7 @@ public final class EncodePool: Sendable {
                 if isCancelled || result != nil {
                     state.queue.end(entry)
                     state.bytes -= entry.work.byteCount
-                    return (isCancelled ? nil : entry.work.completion, wasHeavy ? state.wake() : nil)
+                    return (isCancelled ? nil : result, wasHeavy ? state.wake() : nil)
                 }
                 entry.cost = entry.work.steps.nextCost
                 entry.isHeavy = entry.cost > limits.lightBytes
@@ -155,15 +170,14 @@ public final class EncodePool: Sendable {
                 return (nil, wasHeavy ? state.wake() : nil)
             }
             if let woken { threads[woken].async { self.work(woken) } }
-            if let result, let completion { post { completion(result) } }
+            if let completion { post(completion) }
             current = state.withLock { $0.next(thread: thread) }
         }
     }
 
     private struct Job: Sendable {
-        var steps: any EncodeSteps
+        var steps: any JobSteps
         let byteCount: Int
-        let completion: Completion
     }
 
     private struct State: Sendable {
@@ -198,6 +212,24 @@ public final class EncodePool: Sendable {
             running[entry.number] = false
             return entry
         }
+    }
+}
+
+/// Steps whose outcome has a taker.
+private protocol JobSteps: Sendable {
+    var nextCost: Int { get }
+    /// Goes on by one step; what tells the outcome, once it is known.
+    mutating func step() -> (@Sendable () -> Void)?
+}
+
+private struct CompletedSteps<Output: Sendable, Failure: Error>: JobSteps {
+    var steps: any PoolSteps<Output, Failure>
+    let completion: @Sendable (Result<Output, Failure>) -> Void
+    var nextCost: Int { steps.nextCost }
+
+    mutating func step() -> (@Sendable () -> Void)? {
+        guard let result = steps.step() else { return nil }
+        return { [completion] in completion(result) }
     }
 }
 

@@ -116,7 +116,7 @@ public struct PromptEncoder: Sendable {
     ///   - now: the time, in seconds since 1970, for templates that show the date.
     public func steps(
         _ prompt: Prompt, tokenLimit: Int = .max, pieceBytes: Int? = nil, now: Int64
-    ) -> some EncodeSteps {
+    ) -> some PoolSteps<[UInt32], PromptError> {
         var cuts = cuts
         if let pieceBytes { cuts.pieceBytes = pieceBytes }
         return PromptSteps(prompt, encoder: self, cuts: cuts, tokenLimit: tokenLimit, now: now)

@@ -1,7 +1,7 @@
 import Llama
 
 /// One prompt on its way to tokens: first the template's text is made, then the text is tokenized piece by piece.
-struct PromptSteps: EncodeSteps {
+struct PromptSteps: PoolSteps {
     private let encoder: PromptEncoder
     private let cuts: TextCuts
     private let tokenLimit: Int

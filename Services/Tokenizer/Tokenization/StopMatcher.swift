@@ -20,6 +20,9 @@ public struct StopMatcher: Equatable, Sendable {
     /// Whether there is nothing to look for.
     public var isEmpty: Bool { patterns.isEmpty }
 
+    /// Stop strings to look for.
+    var count: Int { patterns.count }
+
     /// Bytes held back at the moment.
     public var heldCount: Int { held.count }
 

@@ -64,9 +64,13 @@ public enum LedgerView {
                 + "\(counts.expired) expired, \(counts.reserved) open",
             "tokens     \(audit.producedTokens) produced, \(audit.deliveredTokens) delivered, "
                 + "\(audit.billedTokens) billed, \(audit.wastedTokens) wasted",
+            "pending    \(audit.pendingRequests) requests",
         ]
         lines += audit.findings.map { "\($0)" }
         if audit.omitted > 0 { lines.append("and \(audit.omitted) findings more") }
+        lines += audit.pending.map { "\($0)" }
+        let more = audit.pendingRequests - audit.pending.count
+        if more > 0 { lines.append("and \(more) pending requests more") }
         return lines.joined(separator: "\n")
     }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import FactoryKit
 import LedgerStore
+import Station
 
 struct ReportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -44,9 +45,18 @@ struct Audit: ParsableCommand {
         abstract: "Proves the ledger from its database alone.", discussion: "Exit status 1 if anything is wrong in it.")
 
     @OptionGroup var ledger: LedgerOptions
+    @Option(
+        help: "Seconds after its end in which a request whose attempts have not all come is pending; 0: a line at rest."
+    )
+    var grace = AuditGrace.defaultSeconds
+
+    func validate() throws {
+        guard grace <= 3600 else { throw ValidationError("--grace is at most 3600 seconds.") }
+    }
 
     func run() throws {
-        let result = try LedgerReader(path: ledger.path).audit()
+        let grace = AuditGrace(now: WallClock.now(), length: grace * 1_000_000_000)
+        let result = try LedgerReader(path: ledger.path).audit(grace: grace)
         say(LedgerView.text(result))
         guard result.passed else { throw ExitCode(1) }
     }

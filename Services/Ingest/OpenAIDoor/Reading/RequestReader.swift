@@ -181,7 +181,10 @@ struct RequestReader: Sendable {
             case .number(let number): bias = number
             default: throw .invalid("logit_bias", "logit_bias must hold numbers.", code: "invalid_type")
             }
-            request.logitBias.append(TokenBias(token: token, bias: Float(max(-100, min(100, bias)))))
+            guard (-100...100).contains(bias) else {
+                throw .invalid("logit_bias", "logit_bias must hold numbers from -100 to 100.")
+            }
+            request.logitBias.append(TokenBias(token: token, bias: Float(bias)))
         }
     }
 

@@ -1268,7 +1268,9 @@ enum OpenAPIDocument {
                "null"
               ],
               "additionalProperties": {
-               "type": "number"
+               "type": "number",
+               "minimum": -100,
+               "maximum": 100
               },
               "propertyNames": {
                "pattern": "^[0-9]{1,9}$"
@@ -1501,7 +1503,9 @@ enum OpenAPIDocument {
                "null"
               ],
               "additionalProperties": {
-               "type": "number"
+               "type": "number",
+               "minimum": -100,
+               "maximum": 100
               },
               "propertyNames": {
                "pattern": "^[0-9]{1,9}$"
