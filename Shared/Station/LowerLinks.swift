@@ -118,21 +118,25 @@ public final class LowerLinks {
         _ onWork: (FrameHeader, Span<UInt8>, UInt32, LinkTime) throws(WireError) -> Void
     ) throws(TransportError) {
         guard let dealer = links[link] else { return }
-        for _ in 0..<limit {
-            guard let message = try dealer.receive() else { return }
-            let now = MonotonicClock.now()
-            do throws(WireError) {
-                let header = try FrameHeader.decode(message.bytes)
-                if let frame = try ControlFrame.decode(message.bytes, header: header) {
-                    side.received(frame, on: link, header: header, now: now)
-                } else if side.accepts(header, on: link, now: now) {
-                    try onWork(header, message.bytes, link, now)
-                }
-                counters.times.note(header.kind, MonotonicClock.now() &- now)
-            } catch {
-                counters.badFrames += 1
-                side.violated(on: link)
+        try dealer.receive(upTo: limit) { take($0, link, onWork) }
+    }
+
+    private func take(
+        _ received: ReceivedFrame, _ link: UInt32,
+        _ onWork: (FrameHeader, Span<UInt8>, UInt32, LinkTime) throws(WireError) -> Void
+    ) {
+        let now = MonotonicClock.now()
+        do throws(WireError) {
+            let header = try FrameHeader.decode(received.bytes)
+            if let frame = try ControlFrame.decode(received.bytes, header: header) {
+                side.received(frame, on: link, header: header, now: now)
+            } else if side.accepts(header, on: link, now: now) {
+                try onWork(header, received.bytes, link, now)
             }
+            counters.times.note(header.kind, MonotonicClock.now() &- now)
+        } catch {
+            counters.badFrames += 1
+            side.violated(on: link)
         }
     }
 

@@ -364,7 +364,7 @@ import Testing
         try dealer.disconnect(bound)
         #expect(dealer.sendAll([1]) == .unreachable)
         #expect(throws: TransportError.system(operation: "disconnect", subject: bound.description, code: ENOENT)) {
-            var dealer = try DealerSocket(context, routingID: .fresh(), options: pair.dealer)
+            let dealer = try DealerSocket(context, routingID: .fresh(), options: pair.dealer)
             try dealer.disconnect(bound)
         }
     }

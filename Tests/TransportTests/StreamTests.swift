@@ -118,7 +118,7 @@ import ZMTP
     }
 
     @Test func `a message keeps its bytes while more come in behind it`() throws {
-        let ends = try pair()
+        let ends = try socketPair()
         defer { for end in ends { close(end) } }
         var buffer = ReceiveBuffer()
         var sent = SendBuffer()
@@ -140,7 +140,7 @@ import ZMTP
     }
 
     @Test func `frames wait until the kernel has all of them`() throws {
-        let ends = try pair()
+        let ends = try socketPair()
         defer { for end in ends { close(end) } }
         var sent = SendBuffer()
         for byte in UInt8(0)..<100 { sent.append(message: [UInt8](repeating: byte, count: 40_000).span) }
@@ -160,12 +160,5 @@ import ZMTP
         close(ends[1])
         sent.append(framed: [1])
         #expect(sent.write(to: ends[0]) == .failed(EPIPE))
-    }
-
-    private func pair() throws -> [Int32] {
-        var ends: [Int32] = [-1, -1]
-        let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
-        try #require(unsafe socketpair(AF_UNIX, kind, 0, &ends) == 0)
-        return ends
     }
 }

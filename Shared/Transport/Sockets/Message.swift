@@ -35,18 +35,11 @@ import CZeroMQ
     public var bytes: Span<UInt8> {
         @_lifetime(borrow self)
         get {
-            if let chunk {
-                let start = unsafe chunk.base.advanced(by: offset).assumingMemoryBound(to: UInt8.self)
-                let buffer = unsafe UnsafeBufferPointer(start: start, count: length)
-                return unsafe _overrideLifetime(Span(_unsafeElements: buffer), borrowing: self)
-            }
+            if let chunk { return unsafe _overrideLifetime(chunk.bytes(at: offset, count: length), borrowing: self) }
             let words = storage.span
             let buffer: UnsafeBufferPointer<UInt8> = unsafe words.withUnsafeBufferPointer { words in
-                guard let message = unsafe Self.handle(words.baseAddress) else {
-                    return unsafe UnsafeBufferPointer(start: nil, count: 0)
-                }
-                let start = unsafe zmq_msg_data(message)?.assumingMemoryBound(to: UInt8.self)
-                return unsafe UnsafeBufferPointer(start: start, count: zmq_msg_size(message))
+                unsafe Self.handle(words.baseAddress).map { message in unsafe Self.payload(of: message) }
+                    ?? UnsafeBufferPointer(start: nil, count: 0)
             }
             // `storage` is addressable while `words` lives, and libzmq's memory lives as long as `storage`.
             return unsafe _overrideLifetime(Span(_unsafeElements: buffer), copying: words)
@@ -56,15 +49,26 @@ import CZeroMQ
     /// The payload's length in bytes.
     public var count: Int { bytes.count }
 
-    /// Who the ZAP authenticator says sent this; nil on a link without CURVE. Allocates.
-    public var userID: String? { property("User-Id") }
+    /// See ``ReceivedFrame``, as for the next two.
+    public var userID: String? { property { $0.userID } }
+    public var peerAddress: String? { property { $0.peerAddress } }
+    public var source: Int32? { property { $0.source } }
 
-    /// The sender's IP address as libzmq saw it; nil on a link without CURVE. Allocates.
-    public var peerAddress: String? { property("Peer-Address") }
+    private func property<Value>(_ value: (ReceivedFrame) -> Value?) -> Value? {
+        var found: Value?
+        lend(from: PeerID(raw: 0)) { found = value($0) }
+        return found
+    }
 
-    /// The descriptor of the connection that this came over, which libzmq tells; nil on other links, whose peers say which
-    /// connection it is. Allocates.
-    public var source: Int32? { property("__fd").flatMap { Int32($0) } }
+    /// Lends it, and what libzmq knows of it, to `body`.
+    func lend(from peer: PeerID, to body: (ReceivedFrame) -> Void) {
+        guard chunk == nil else { return body(ReceivedFrame(peer: peer, bytes: bytes)) }
+        let lent: Void? = unsafe read { message in
+            let bytes = unsafe Span(_unsafeElements: Self.payload(of: message))
+            body(unsafe ReceivedFrame(peer: peer, bytes: bytes, message: message))
+        }
+        precondition(lent != nil, "a message has memory")
+    }
 
     /// The payload in memory of its own.
     func copy() -> [UInt8] {
@@ -98,10 +102,9 @@ import CZeroMQ
         }
     }
 
-    private func property(_ name: String) -> String? {
-        unsafe read { message in
-            unsafe zmq_msg_gets(message, name).map { text in unsafe String(cString: text) }
-        } ?? nil
+    private static func payload(of message: UnsafeMutablePointer<zmq_msg_t>) -> UnsafeBufferPointer<UInt8> {
+        let start = unsafe zmq_msg_data(message)?.assumingMemoryBound(to: UInt8.self)
+        return unsafe UnsafeBufferPointer(start: start, count: zmq_msg_size(message))
     }
 
     private func read<Result>(_ body: (UnsafeMutablePointer<zmq_msg_t>) -> Result) -> Result? {

@@ -14,6 +14,14 @@ import Glibc
     }
 
     deinit { unsafe base.deallocate() }
+
+    /// Bytes that were received into it.
+    @_lifetime(borrow self)
+    func bytes(at offset: Int, count: Int) -> Span<UInt8> {
+        precondition(offset >= 0 && count >= 0 && count <= capacity - offset, "bytes within the chunk")
+        let start = unsafe base.advanced(by: offset).assumingMemoryBound(to: UInt8.self)
+        return unsafe _overrideLifetime(Span(_unsafeStart: start, count: count), borrowing: self)
+    }
 }
 
 /// What one read gave.
@@ -30,8 +38,10 @@ enum ReadOutcome: Equatable {
 ///
 /// Invariant: `start <= end <= chunk.capacity`, and the bytes between them are initialised.
 @safe struct ReceiveBuffer: ~Copyable {
-    private var chunk: ReceiveChunk
-    private var start = 0
+    /// Where they stand; another one, or moved, once more is read.
+    private(set) var chunk: ReceiveChunk
+    /// From where on.
+    private(set) var start = 0
     private var end = 0
     private var wasFilled = false
 
@@ -49,11 +59,7 @@ enum ReadOutcome: Equatable {
     /// What is there, until the next call that changes the buffer.
     var unread: Span<UInt8> {
         @_lifetime(borrow self)
-        get {
-            let bytes = unsafe UnsafeBufferPointer(
-                start: chunk.base.advanced(by: start).assumingMemoryBound(to: UInt8.self), count: end - start)
-            return unsafe _overrideLifetime(Span(_unsafeElements: bytes), borrowing: self)
-        }
+        get { unsafe _overrideLifetime(chunk.bytes(at: start, count: end - start), borrowing: self) }
     }
 
     /// How many they are.
