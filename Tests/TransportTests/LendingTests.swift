@@ -21,7 +21,7 @@ import Testing
         let id = PeerID.fresh()
         var dealer = try DealerSocket(context, routingID: id, options: pair.dealer)
         try connect(&router, &dealer)
-        let sizes = (0..<200).map { $0 * $0 }
+        let sizes = (0..<100).map { $0 * $0 }
         for size in sizes {
             #expect(dealer.sendAll([UInt8](repeating: UInt8(truncatingIfNeeded: size), count: size)) == .sent)
         }
@@ -40,7 +40,7 @@ import Testing
             if seen.count == before { _ = try router.wait(milliseconds: 1) }
         }
         #expect(seen == sizes)
-        #expect(router.counters.received == 200)
+        #expect(router.counters.received == 100)
         // The other way, too.
         #expect(router.send([1, 2].span, to: id) == .sent)
         var answer: [UInt8] = []
@@ -58,9 +58,9 @@ import Testing
         var dealer = try DealerSocket(context, routingID: id)
         try connect(&router, &dealer)
         for number in UInt8(1)...5 { #expect(dealer.sendAll([UInt8](repeating: number, count: 1000)) == .sent) }
-        #expect(try router.wait(milliseconds: patience))
         var seen: [UInt8] = []
-        try router.receive(upTo: 100) { frame in
+        let end = MonotonicClock.now() + UInt64(patience) * 1_000_000
+        func take(_ frame: ReceivedFrame) {
             do throws(TransportError) {
                 var nested = 0
                 try router.receive(upTo: 100) { _ in nested += 1 }
@@ -80,6 +80,8 @@ import Testing
             #expect(frame.bytes.indices.allSatisfy { frame.bytes[$0] == seen.last })
             #expect(frame.userID == nil && frame.source == nil)
         }
+        // All five are there at once, and three are taken before the socket is closed.
+        while seen.isEmpty, MonotonicClock.now() < end { try router.receive(upTo: 100, take) }
         #expect(seen == [1, 2, 3])
         #expect(throws: TransportError.self) { try router.receive(upTo: 1) { _ in } }
     }

@@ -47,19 +47,26 @@ private actor Twins {
             idle += 1
             return
         }
+        var taken = 0
         do throws(TransportError) {
             switch twin {
             case .first:
                 try first.receive(upTo: limit) {
+                    taken += 1
                     seen.append(.first)
                     lengths.append($0.bytes.count)
                 }
-            case .second: try second.receive(upTo: limit) { _ in seen.append(.second) }
+            case .second:
+                try second.receive(upTo: limit) { _ in
+                    taken += 1
+                    seen.append(.second)
+                }
             }
         } catch {
             Issue.record(error)
         }
-        guard closes else { return }
+        // After a handshake there may be frames, and are none.
+        guard closes, taken > 0 else { return }
         if twin == .first { second.close() } else { first.close() }
     }
 
@@ -124,13 +131,13 @@ private actor Twins {
         let bound = try await server.start()
         let (busy, quiet) = (try await caller(bound.first), try await caller(bound.first))
         let gate = await held()
-        busy.send(Self.frames(20_000))
+        busy.send(Self.frames(8000))
         quiet.send([0, 2, 1, 1])
         gate.open()
-        let lengths = await server.lengths.wait(for: 20_001)
+        let lengths = await server.lengths.wait(for: 8001)
         // What one connection had received may come first, which its memory bounds.
         let place = try #require(lengths.firstIndex(of: 2))
-        #expect(place <= (32 << 10) / 3 + 1)
+        #expect(place <= (16 << 10) / 3 + 1)
         reactor.stop()
     }
 
