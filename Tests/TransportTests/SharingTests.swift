@@ -36,10 +36,14 @@ private actor Twins {
         return bound
     }
 
-    /// Takes nothing until the reactor has ticked so often.
+    /// Takes nothing until the reactor has ticked so often while frames were there.
     func waitForTicks(_ count: Int) {
         ticks = count
-        reactor.setTick(every: 1_000_000) { [weak self] in self?.assumeIsolated { $0.ticks = max(0, $0.ticks - 1) } }
+        reactor.setTick(every: 1_000_000) { [weak self] in self?.assumeIsolated { $0.ticked() } }
+    }
+
+    private func ticked() {
+        if idle > 0, ticks > 0 { ticks -= 1 }
     }
 
     private func drain(_ twin: Twin) {

@@ -65,17 +65,16 @@ public struct DealerSocket: ~Copyable {
     /// Closes the socket: later sends fail, and nothing is received. Dropping it does the same.
     public func close() { link?.release() }
 
-    /// Takes the next frame without waiting; nil if there is none.
-    ///
-    /// After many bad messages in a row it also says nil; the socket is then still readable for the reactor's next turn.
-    public func receive() throws(TransportError) -> Message? {
-        guard let routed = try link?.receive() else { return nil }
-        return routed.takeMessage()
-    }
-
     /// Takes up to `limit` frames without waiting and lends each to `body`; see the router's form.
     public func receive(upTo limit: Int, _ body: (ReceivedFrame) -> Void) throws(TransportError) {
         try link?.receive(upTo: limit, body)
+    }
+
+    /// Takes and copies the next frame without waiting; see the router's form.
+    public func receive() throws(TransportError) -> Message? {
+        var message: Message?
+        try receive(upTo: 1) { message = Message($0) }
+        return message
     }
 
     /// Sends one frame without waiting; it is copied.

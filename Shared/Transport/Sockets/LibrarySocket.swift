@@ -31,7 +31,7 @@ import CZeroMQ
     /// Whether the monitor may have events: its descriptor has announced some, or was not watched.
     private var mayHaveEvents = true { didSet { if mayHaveEvents { hold() } } }
     /// Reused for a router's routing frames: they fit inside, so receiving one allocates nothing.
-    private var routing = Message()
+    private var routing = LibraryMessage()
     private let isRouter: Bool
     /// Whether the socket may have a frame: its descriptor has announced something, or it was used since it was last found
     /// empty, and what a call on it has seen meanwhile its descriptor does not announce again (zmq_getsockopt(3), ZMQ_FD).
@@ -146,7 +146,7 @@ import CZeroMQ
     // MARK: Frames
 
     /// Takes one frame without waiting; false if there is none.
-    func receive(into message: inout Message) throws(TransportError) -> Bool {
+    func receive(into message: inout LibraryMessage) throws(TransportError) -> Bool {
         while true {
             let result = unsafe message.withHandle { message in unsafe zmq_msg_recv(message, raw, ZMQ_DONTWAIT) }
             mayHold = true
@@ -162,40 +162,31 @@ import CZeroMQ
     }
 
     func receive(upTo limit: Int, _ body: (ReceivedFrame) -> Void) throws(TransportError) {
-        for _ in 0..<limit {
-            guard let routed = try receive() else { return }
-            routed.message.lend(from: routed.peer, to: body)
-        }
-    }
-
-    func receive() throws(TransportError) -> RoutedMessage? {
-        for _ in 0..<Self.refusalsPerReceive {
+        var (received, refused) = (0, 0)
+        while received < limit, refused < Self.refusalsPerReceive {
             var peer: PeerID? = PeerID(raw: 0)
-            var body = Message()
+            var message = LibraryMessage()
+            var isWhole = true
             if isRouter {
-                guard try receive(into: &routing) else { return nil }
+                guard try receive(into: &routing) else { return }
                 peer = PeerID(routingFrame: routing.bytes)
                 // The parts of one message arrive together.
-                guard routing.hasMore, try receive(into: &body) else {
-                    tally.counters.malformed += 1
-                    continue
-                }
+                isWhole = routing.hasMore
+                if isWhole { isWhole = try receive(into: &message) }
             } else {
-                guard try receive(into: &body) else { return nil }
+                guard try receive(into: &message) else { return }
             }
-            if body.hasMore {
-                while body.hasMore, try receive(into: &body) {}
-                tally.counters.malformed += 1
-                continue
+            if message.hasMore { isWhole = false }
+            while message.hasMore, try receive(into: &message) {}
+            if isWhole, let peer {
+                received += 1
+                tally.counters.received += 1
+                message.lend(from: peer, to: body)
+            } else {
+                refused += 1
+                if isWhole { tally.counters.foreignPeers += 1 } else { tally.counters.malformed += 1 }
             }
-            guard let peer else {
-                tally.counters.foreignPeers += 1
-                continue
-            }
-            tally.counters.received += 1
-            return RoutedMessage(peer: peer, message: body)
         }
-        return nil
     }
 
     // MARK: What the reactor asks
@@ -268,7 +259,7 @@ import CZeroMQ
             return isEstablished || isClosed ? send(bytes, flags: ZMQ_DONTWAIT) : .unreachable
         }
         // The body exists before the routing part goes, so that no message can be left half sent.
-        var body = Message()
+        var body = LibraryMessage()
         guard body.fill(copying: bytes) else { return .failed(zmq_errno()) }
         let routed = unsafe withUnsafePointer(to: peer.raw.littleEndian) { id in
             Self.outcome { unsafe zmq_send(raw, id, 8, ZMQ_DONTWAIT | ZMQ_SNDMORE) }
@@ -340,8 +331,8 @@ import CZeroMQ
         mayHaveEvents = false
         guard let monitor = unsafe monitor else { return nil }
         while true {
-            var head = Message()
-            var tail = Message()
+            var head = LibraryMessage()
+            var tail = LibraryMessage()
             guard try unsafe Self.receive(&head, from: monitor), try unsafe Self.receive(&tail, from: monitor) else {
                 return nil
             }
@@ -368,7 +359,7 @@ import CZeroMQ
     }
 
     private static func receive(
-        _ message: inout Message, from monitor: UnsafeMutableRawPointer
+        _ message: inout LibraryMessage, from monitor: UnsafeMutableRawPointer
     ) throws(TransportError) -> Bool {
         while true {
             if unsafe message.withHandle({ unsafe zmq_msg_recv($0, monitor, ZMQ_DONTWAIT) }) >= 0 { return true }

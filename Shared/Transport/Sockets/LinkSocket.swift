@@ -25,10 +25,9 @@ protocol LinkSocket: Watched {
     func disconnect(_ endpoint: Endpoint) throws(TransportError)
     func close()
 
-    /// Takes the next message of one frame without waiting; nil if there is none. What it drops it counts, and after
-    /// many bad messages in a row it says nil though there may be more. A dealer's messages are from nobody.
-    func receive() throws(TransportError) -> RoutedMessage?
-    /// The same for up to `limit` frames, each lent to `body`, which may do everything with the socket but receive.
+    /// Takes up to `limit` messages of one frame without waiting, and lends each to `body`, which may do everything with
+    /// the socket but receive. What it drops it counts, and after many bad messages it returns though there may be more.
+    /// A dealer's messages are from nobody.
     func receive(upTo limit: Int, _ body: (ReceivedFrame) -> Void) throws(TransportError)
     /// Sends one frame without waiting, copied. A router names the peer.
     func send(_ bytes: Span<UInt8>, to peer: PeerID?) -> SendOutcome

@@ -54,19 +54,19 @@ public struct RouterSocket: ~Copyable {
     /// Closes the socket: later sends fail, and nothing is received. Dropping it does the same.
     public func close() { link?.release() }
 
-    /// Takes the next frame without waiting; nil if there is none.
-    ///
-    /// After many bad messages in a row it also says nil; the socket is then still readable for the reactor's next turn.
-    public func receive() throws(TransportError) -> RoutedMessage? {
-        try link?.receive()
-    }
-
     /// Takes up to `limit` frames without waiting and lends each to `body`, which may send, admit and close meanwhile; who
     /// receives within it gets nothing.
     ///
-    /// Ends early after many bad messages in a row, as ``receive()`` does.
+    /// Ends early after many bad messages; the socket is then still readable for the reactor's next turn.
     public func receive(upTo limit: Int, _ body: (ReceivedFrame) -> Void) throws(TransportError) {
         try link?.receive(upTo: limit, body)
+    }
+
+    /// Takes and copies the next frame without waiting; nil if there is none, or many bad messages stand before it.
+    public func receive() throws(TransportError) -> RoutedMessage? {
+        var routed: RoutedMessage?
+        try receive(upTo: 1) { routed = RoutedMessage($0) }
+        return routed
     }
 
     /// Ends the strangers among libzmq's connections that cost too much; to be called every few milliseconds.

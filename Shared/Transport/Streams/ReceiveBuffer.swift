@@ -1,9 +1,9 @@
 import Glibc
 
-/// Memory that bytes are received into. Messages hold it for as long as they live.
+/// Memory that bytes are received into.
 ///
-/// Invariant: `base` has `capacity` bytes from `init` to `deinit`. Bytes that a message covers are not written again:
-/// the buffer, the only writer, writes behind them, and begins anew only where nobody else holds the chunk.
+/// Invariant: `base` has `capacity` bytes from `init` to `deinit`. Its buffer, the only writer, writes when it reads, and
+/// its socket reads nothing while bytes of it are lent.
 @safe final class ReceiveChunk {
     let base: UnsafeMutableRawPointer
     let capacity: Int
@@ -67,13 +67,6 @@ enum ReadOutcome: Equatable {
 
     mutating func skip(_ count: Int) { start = min(start + count, end) }
 
-    /// The next `count` bytes as a message that shares the memory.
-    mutating func take(_ count: Int) -> Message {
-        precondition(count <= end - start, "a frame is taken when it is all there")
-        defer { start += count }
-        return Message(chunk, offset: start, count: count)
-    }
-
     /// Reads once, without waiting.
     mutating func read(from descriptor: Int32) -> ReadOutcome {
         makeRoom()
@@ -94,7 +87,7 @@ enum ReadOutcome: Equatable {
         }
     }
 
-    /// Makes at least half of the chunk free, in the same memory if no message holds it.
+    /// Makes at least half of the chunk free.
     private mutating func makeRoom() {
         let left = end - start
         let ordinary = isModest ? Self.modest : Self.ordinary
@@ -104,14 +97,10 @@ enum ReadOutcome: Equatable {
         // What a long frame needed is given back after it.
         if capacity > ordinary, left <= ordinary / 2 { capacity = ordinary }
         if capacity == chunk.capacity {
-            if isKnownUniquelyReferenced(&chunk) {
-                guard start > 0 else { return }
-                if left > 0, chunk.capacity - end >= capacity / 2 { return }
-                unsafe chunk.base.copyMemory(from: chunk.base.advanced(by: start), byteCount: left)
-                (start, end) = (0, left)
-                return
-            }
-            if chunk.capacity - end >= capacity / 2 { return }
+            guard start > 0, left == 0 || capacity - end < capacity / 2 else { return }
+            unsafe chunk.base.copyMemory(from: chunk.base.advanced(by: start), byteCount: left)
+            (start, end) = (0, left)
+            return
         }
         let next = ReceiveChunk(capacity: capacity)
         unsafe next.base.copyMemory(from: chunk.base.advanced(by: start), byteCount: left)

@@ -182,22 +182,10 @@ final class StreamSocket: LinkSocket {
         return false
     }
 
-    func receive() throws(TransportError) -> RoutedMessage? {
-        guard try mayReceive() else { return nil }
-        var passedOver = 0
-        while let connection = ready.first {
-            if let count = nextMessage(of: connection, &passedOver) {
-                return RoutedMessage(
-                    peer: connection.peer ?? PeerID(raw: 0), message: connection.received.take(count))
-            }
-            guard passedOver < Self.refusalsPerReceive else { return nil }
-            advance(past: connection)
-        }
-        return nil
-    }
-
     func receive(upTo limit: Int, _ body: (ReceivedFrame) -> Void) throws(TransportError) {
-        guard try mayReceive() else { return }
+        guard !isClosed else { throw .system(operation: "receive from", subject: "socket", code: ENOTSOCK) }
+        guard !isLending else { return }
+        if ready.isEmpty { try gather() }
         var (received, passedOver) = (0, 0)
         while let connection = ready.first {
             // Nothing is read before its whole frames are handed on, so they stay where they are.
@@ -216,13 +204,6 @@ final class StreamSocket: LinkSocket {
             // Unless the socket was closed meanwhile.
             if ready.first === connection { advance(past: connection) }
         }
-    }
-
-    /// Whether somebody may receive; without a reactor it looks for more when there is nothing.
-    private func mayReceive() throws(TransportError) -> Bool {
-        guard !isClosed else { throw .system(operation: "receive from", subject: "socket", code: ENOTSOCK) }
-        if ready.isEmpty { try gather() }
-        return !isLending
     }
 
     /// How long the next message of one frame is that the connection has, and which then stands first in what it has
