@@ -58,8 +58,7 @@ extension StreamSocket {
     /// Out of descriptors or memory: what waits to be accepted stays, and is asked again later.
     private func pause(_ listener: StreamListener) {
         refusals.unaccepted += 1
-        if let place = listener.place { poller?.remove(place) }
-        listener.place = nil
+        unwatch(&listener.place)
         listener.resumeAt = MonotonicClock.now() + StreamListener.pause
         arm(listener.resumeAt)
     }
@@ -174,7 +173,7 @@ extension StreamSocket {
 
     func discard(_ connection: StreamConnection) {
         uncount(connection)
-        if let place = connection.place { poller?.remove(place) }
+        unwatch(&connection.place)
         connection.close()
         connections[connection.slot] = nil
         freeSlots.append(connection.slot)

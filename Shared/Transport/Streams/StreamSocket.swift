@@ -1,4 +1,5 @@
 import CLinux
+import DequeModule
 import Glibc
 import ZMTP
 
@@ -29,7 +30,8 @@ final class StreamSocket: LinkSocket {
     var connections: [StreamConnection?] = []
     var freeSlots: [Int] = []
     var peers: [UInt64: StreamConnection] = [:]
-    private var ready = ConnectionQueue()
+    /// Connections that may have frames, first come first served.
+    private var ready: Deque<StreamConnection> = []
     private var dirty: [StreamConnection] = []
     /// Empty between flushes: keeps its memory for the next.
     private var flushing: [StreamConnection] = []
@@ -71,7 +73,7 @@ final class StreamSocket: LinkSocket {
         connections = []
         listeners = []
         peers = [:]
-        ready = ConnectionQueue()
+        ready = []
         dirty = []
         dial = nil
     }
@@ -83,17 +85,16 @@ final class StreamSocket: LinkSocket {
     // MARK: Who watches
 
     func watch(by next: Poller?) {
-        for listener in listeners {
-            if let place = listener.place { poller?.remove(place) }
-            listener.place = nil
-        }
-        for case let connection? in connections {
-            if let place = connection.place { poller?.remove(place) }
-            connection.place = nil
-        }
+        for listener in listeners { unwatch(&listener.place) }
+        for case let connection? in connections { unwatch(&connection.place) }
         poller = isClosed ? nil : next
         for index in listeners.indices where listeners[index].resumeAt == 0 { watchListener(at: index) }
         for case let connection? in connections where !watch(connection) { lose(connection) }
+    }
+
+    func unwatch(_ place: inout Poller.Place?) {
+        if let place { poller?.remove(place) }
+        place = nil
     }
 
     var held: (frames: Bool, events: Bool) { (!ready.isEmpty, !events.isEmpty) }
