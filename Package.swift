@@ -106,9 +106,9 @@ let package = Package(
         target("Wire", "Shared/Wire"),
         // Lifetimes: its reader holds a span.
         target("ZMTP", "Shared/ZMTP", settings: [.enableExperimentalFeature("Lifetimes")]),
-        // Lifetimes: `Message.bytes` is a span that the compiler ties to its message.
+        // Lifetimes: the compiler ties a received frame's span to the memory that it is lent from.
         target(
-            "Transport", "Shared/Transport", ["CLinux", "CZeroMQ", "ZMTP"],
+            "Transport", "Shared/Transport", ["CLinux", "CZeroMQ", "ZMTP", deque],
             settings: [.enableExperimentalFeature("Lifetimes")]),
         target("Tables", "Shared/Tables"),
         target("Line", "Shared/Line", ["Wire", "Telemetry", heap]),

@@ -111,12 +111,17 @@ public final class DialSockets {
         _ link: UInt32, limit: Int = Reactor.receivesPerTurn, _ take: (Span<UInt8>, LinkTime) -> Void
     ) throws(TransportError) {
         guard let dealer = links[link] else { return }
-        for _ in 0..<limit {
-            guard let message = try dealer.receive() else { return }
-            let now = MonotonicClock.now()
-            take(message.bytes, now)
-            counters.times.note(message.bytes, MonotonicClock.now() &- now)
-        }
+        var end = UInt64.max
+        try dealer.receive(
+            atMost: limit,
+            while: { frame in
+                let now = MonotonicClock.now()
+                end = min(end, now &+ FrameTimes.budget)
+                take(frame.bytes, now)
+                let done = MonotonicClock.now()
+                counters.times.note(frame.bytes, done &- now)
+                return done < end
+            })
     }
 
     func send(_ frame: Span<UInt8>, on link: UInt32) -> SendOutcome {

@@ -78,28 +78,33 @@ public final class ListenSocket {
         limit: Int = 256, hasSession: (_ peer: UInt64) -> Bool, refuse: (_ peer: UInt64, Status) -> Void,
         _ take: (Span<UInt8>, _ peer: UInt64, _ publicKey: String?, LinkTime) -> Void
     ) throws(TransportError) {
-        for _ in 0..<limit {
-            guard let routed = try socket.receive() else { return }
-            let now = MonotonicClock.now()
-            let peer = routed.peer.raw
-            guard FrameHeader.kind(of: routed.message.bytes) == .hello else {
-                take(routed.message.bytes, peer, nil, now)
-                counted.times.note(routed.message.bytes, MonotonicClock.now() &- now)
-                continue
-            }
-            let user = routed.message.userID
-            if isMistaken(routed.message.bytes, peer, user) {
-                refuse(peer, .unauthenticated)
-            } else {
-                take(routed.message.bytes, peer, user.flatMap { LinkGuard.publicKey(ofUser: $0) }, now)
-            }
-            if hasSession(peer) {
-                // A peer whose hello was taken is no stranger any more.
-                socket.admit(routed.peer, source: linkGuard == nil ? nil : routed.message.source)
-            } else {
-                users[peer] = nil
-            }
-        }
+        var end = UInt64.max
+        try socket.receive(
+            atMost: limit,
+            while: { frame in
+                let now = MonotonicClock.now()
+                end = min(end, now &+ FrameTimes.budget)
+                let peer = frame.peer.raw
+                guard FrameHeader.kind(of: frame.bytes) == .hello else {
+                    take(frame.bytes, peer, nil, now)
+                    let done = MonotonicClock.now()
+                    counted.times.note(frame.bytes, done &- now)
+                    return done < end
+                }
+                let user = frame.userID
+                if isMistaken(frame.bytes, peer, user) {
+                    refuse(peer, .unauthenticated)
+                } else {
+                    take(frame.bytes, peer, user.flatMap { LinkGuard.publicKey(ofUser: $0) }, now)
+                }
+                if hasSession(peer) {
+                    // A peer whose hello was taken is no stranger any more.
+                    socket.admit(frame.peer, source: linkGuard == nil ? nil : frame.source)
+                } else {
+                    users[peer] = nil
+                }
+                return true
+            })
     }
 
     /// Holds a hello against the key that its connection brought: the role that it claims must be the key's, and the key

@@ -119,24 +119,29 @@ public final class LowerLinks {
     ) throws(TransportError) {
         guard let dealer = links[link] else { return }
         var end = UInt64.max
-        for _ in 0..<limit {
-            guard let message = try dealer.receive() else { return }
-            let now = MonotonicClock.now()
-            end = min(end, now &+ FrameTimes.budget)
-            do throws(WireError) {
-                let header = try FrameHeader.decode(message.bytes)
-                if let frame = try ControlFrame.decode(message.bytes, header: header) {
-                    side.received(frame, on: link, header: header, now: now)
-                } else if side.accepts(header, on: link, now: now) {
-                    try onWork(header, message.bytes, link, now)
-                }
-                let done = MonotonicClock.now()
-                counters.times.note(header.kind, done &- now)
-                if done >= end { return }
-            } catch {
-                counters.badFrames += 1
-                side.violated(on: link)
+        try dealer.receive(atMost: limit, while: { take($0, link, &end, onWork) })
+    }
+
+    private func take(
+        _ received: ReceivedFrame, _ link: UInt32, _ end: inout UInt64,
+        _ onWork: (FrameHeader, Span<UInt8>, UInt32, LinkTime) throws(WireError) -> Void
+    ) -> Bool {
+        let now = MonotonicClock.now()
+        end = min(end, now &+ FrameTimes.budget)
+        do throws(WireError) {
+            let header = try FrameHeader.decode(received.bytes)
+            if let frame = try ControlFrame.decode(received.bytes, header: header) {
+                side.received(frame, on: link, header: header, now: now)
+            } else if side.accepts(header, on: link, now: now) {
+                try onWork(header, received.bytes, link, now)
             }
+            let done = MonotonicClock.now()
+            counters.times.note(header.kind, done &- now)
+            return done < end
+        } catch {
+            counters.badFrames += 1
+            side.violated(on: link)
+            return true
         }
     }
 

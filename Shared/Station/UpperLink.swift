@@ -84,35 +84,37 @@ public final class UpperLink {
         limit: Int = 256, _ onWork: (FrameHeader, Span<UInt8>, SessionRef, LinkTime) throws(WireError) -> Void
     ) throws(TransportError) {
         var end = UInt64.max
-        for _ in 0..<limit {
-            guard let routed = try socket.receive() else { return }
-            let now = MonotonicClock.now()
-            end = min(end, now &+ FrameTimes.budget)
-            do throws(WireError) {
-                let header = try FrameHeader.decode(routed.message.bytes)
-                // A cancel from below is a client's, and its owner's to handle.
-                if header.kind != .cancel,
-                    let frame = try ControlFrame.decode(routed.message.bytes, header: header)
-                {
-                    if case .hello(let hello) = frame,
-                        let refusal = refusal(of: hello, routed.peer.raw, routed.message.userID)
-                    {
-                        dispatcher.refuse(routed.peer.raw, refusal)
-                        forget(routed.peer.raw)
-                        continue
-                    }
-                    dispatcher.received(frame, from: routed.peer.raw, header: header, now: now)
-                    if case .hello = frame { welcome(routed) }
-                } else if let session = dispatcher.accepts(header, from: routed.peer.raw, now: now) {
-                    try onWork(header, routed.message.bytes, session, now)
+        try socket.receive(atMost: limit, while: { take($0, &end, onWork) })
+    }
+
+    private func take(
+        _ received: ReceivedFrame, _ end: inout UInt64,
+        _ onWork: (FrameHeader, Span<UInt8>, SessionRef, LinkTime) throws(WireError) -> Void
+    ) -> Bool {
+        let now = MonotonicClock.now()
+        end = min(end, now &+ FrameTimes.budget)
+        let peer = received.peer.raw
+        do throws(WireError) {
+            let header = try FrameHeader.decode(received.bytes)
+            // A cancel from below is a client's, and its owner's to handle.
+            if header.kind != .cancel, let frame = try ControlFrame.decode(received.bytes, header: header) {
+                if case .hello(let hello) = frame, let refusal = refusal(of: hello, peer, received.userID) {
+                    dispatcher.refuse(peer, refusal)
+                    forget(peer)
+                    return true
                 }
-                let done = MonotonicClock.now()
-                counted.times.note(header.kind, done &- now)
-                if done >= end { return }
-            } catch {
-                counted.badFrames += 1
-                dispatcher.violated(by: routed.peer.raw)
+                dispatcher.received(frame, from: peer, header: header, now: now)
+                if case .hello = frame { welcome(received) }
+            } else if let session = dispatcher.accepts(header, from: peer, now: now) {
+                try onWork(header, received.bytes, session, now)
             }
+            let done = MonotonicClock.now()
+            counted.times.note(header.kind, done &- now)
+            return done < end
+        } catch {
+            counted.badFrames += 1
+            dispatcher.violated(by: peer)
+            return true
         }
     }
 
@@ -133,11 +135,11 @@ public final class UpperLink {
     }
 
     /// A peer whose hello was taken is no stranger any more.
-    private func welcome(_ hello: borrowing RoutedMessage) {
+    private func welcome(_ hello: ReceivedFrame) {
         if dispatcher.info(of: hello.peer.raw) == nil {
             forget(hello.peer.raw)
         } else {
-            socket.admit(hello.peer, source: linkGuard == nil ? nil : hello.message.source)
+            socket.admit(hello.peer, source: linkGuard == nil ? nil : hello.source)
         }
     }
 

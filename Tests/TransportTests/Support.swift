@@ -79,7 +79,7 @@ extension SocketOptions.Implementation {
 
 extension LinkSocket {
     /// Does what a reactor would have it do, so that two ends on one thread can talk.
-    func takePart() { _ = look(framesAnnounced: true, eventsAnnounced: true) }
+    func takePart() { try? (self as? StreamSocket)?.gather() }
 }
 
 /// A temporary Unix socket's endpoint.
@@ -119,4 +119,13 @@ final class Collector<Value: Sendable>: Sendable {
         }
         return values
     }
+}
+
+/// Lets a test hold a reactor's thread.
+final class Gate: Sendable {
+    private let isOpen = Atomic<Bool>(false)
+
+    func open() { isOpen.store(true, ordering: .releasing) }
+
+    func pass() { while !isOpen.load(ordering: .acquiring) {} }
 }

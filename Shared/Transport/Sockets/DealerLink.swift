@@ -32,4 +32,9 @@ public final class DealerLink {
     public func send(_ bytes: Span<UInt8>) -> SendOutcome { socket.send(bytes) }
 
     public func receive() throws(TransportError) -> Message? { try socket.receive() }
+
+    /// See ``DealerSocket/receive(atMost:while:)``.
+    public func receive(atMost limit: Int, while body: (ReceivedFrame) -> Bool) throws(TransportError) {
+        try socket.receive(atMost: limit, while: body)
+    }
 }
