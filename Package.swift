@@ -221,6 +221,7 @@ let package = Package(
             ["OpenAIDoor", "AdminDoor", "Keys", "Telemetry", nioCore, nioPosix, nioSSL, logging, lifecycle]),
         tests("TokenizationTests", ["Tokenization", "Llama"], llama: true),
         tests("BatchingTests", ["Batching"]),
+        tests("WorkerServiceTests", ["WorkerService", "Batching", "Line", "Wire"]),
         tests("EnginesTests", ["Engines", "Batching", "Llama"], llama: true),
         tests("LedgerStoreTests", ["LedgerStore", "Wire", "Economics"], resources: [.copy("Fixtures")]),
         tests(
