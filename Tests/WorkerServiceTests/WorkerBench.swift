@@ -21,14 +21,29 @@ final class WorkerBench {
         var status = Status.ok
     }
 
+    /// What the harness does wrong, to see whether the rules find it.
+    enum Sabotage: CaseIterable {
+        case loseEvent
+        case doubleEvent
+        case commitLate
+        case loseStep
+        case doubleStep
+        case swapRows
+        case loseAdmission
+    }
+
     var worker: Worker
     var above: Dispatcher
+    /// Done once, as soon as there is an occasion.
+    var sabotage: Sabotage?
     var now: LinkTime = 1_000_000_000
     private(set) var done: [Done] = []
     private(set) var events: [LedgerEvent] = []
     private(set) var commands: [EngineCommand] = []
     private(set) var answers: [UInt64: Answer] = [:]
     private(set) var lost: [UInt64] = []
+    /// Rows that did not follow those before them.
+    private(set) var misplacedRows = 0
     private var prompts: [UInt64: Generate] = [:]
     private var aboveBox = Outbox<Never>()
     private(set) var firstLink: UInt32 = 0
@@ -52,6 +67,7 @@ final class WorkerBench {
 
     var isReady: Bool { worker.isReady }
     var isDrained: Bool { worker.isDrained }
+    var heldCount: Int { worker.withLine(Worker.tokenizerLine) { $0.heldCount } ?? 0 }
 
     private static func tokenizer(epoch: UInt64) -> Dispatcher {
         Dispatcher(role: .tokenizer, epoch: epoch, name: "t", acceptedRoles: [.inferenceWorker], leases: true)
@@ -76,13 +92,15 @@ final class WorkerBench {
     }
 
     /// Sends a request down.
-    func submit(_ work: UInt64, prompt: [UInt32] = [1, 2, 3], maximumTokens: UInt32 = 4) {
+    @discardableResult
+    func submit(_ work: UInt64, prompt: [UInt32] = [1, 2, 3], maximumTokens: UInt32 = 4) -> Dispatcher.Submission {
         prompts[work] = Generate(
             handle: 0, requestID: RequestID(high: 0, low: work), ingestAttempt: 1, tokenizerAttempt: 2,
             digest: TokenDigest.of(prompt), sampling: SamplingParameters(),
             limits: GenerationLimits(maximumTokens: maximumTokens), tenant: "acme", model: "m", tokens: prompt)
-        #expect(above.submit(work, model: "m", now: now) != .refused(.unavailable))
+        let submission = above.submit(work, model: "m", now: now)
         settle()
+        return submission
     }
 
     func cancel(_ work: UInt64) {
@@ -125,9 +143,25 @@ final class WorkerBench {
         var rows: [EngineRow] = []
         scheduler.takeRows(into: &rows)
         guard steps || !rows.isEmpty else { return false }
-        worker.stepped(rows, endedAt: now, now: now)
+        report(rows)
         settle()
         return true
+    }
+
+    private func report(_ rows: [EngineRow]) {
+        var rows = rows
+        switch sabotage {
+        case .loseStep where rows.contains { $0.token != nil }: sabotage = nil
+        case .doubleStep where rows.contains { $0.token != nil && $0.end == nil }:
+            sabotage = nil
+            worker.stepped(rows, endedAt: now, now: now)
+            worker.stepped(rows, endedAt: now, now: now)
+        case .swapRows where rows.count > 1 && rows[0].token != rows[1].token:
+            sabotage = nil
+            (rows[0].token, rows[1].token) = (rows[1].token, rows[0].token)
+            worker.stepped(rows, endedAt: now, now: now)
+        default: worker.stepped(rows, endedAt: now, now: now)
+        }
     }
 
     // MARK: Carrying
@@ -153,8 +187,9 @@ final class WorkerBench {
                 take(bytes)
             case .record(let event):
                 done.append(.record(box.events[event].kind))
-                events.append(box.events[event])
-            case .commit: done.append(.commit)
+                record(box.events[event])
+            case .commit:
+                if sabotage == .commitLate { sabotage = nil } else { done.append(.commit) }
             case .command(let number):
                 commands.append(box.commands[number])
                 obey(box.commands[number])
@@ -164,8 +199,19 @@ final class WorkerBench {
         return !box.isEmpty
     }
 
+    private func record(_ event: LedgerEvent) {
+        switch sabotage {
+        case .loseEvent: sabotage = nil
+        case .doubleEvent:
+            sabotage = nil
+            events += [event, event]
+        default: events.append(event)
+        }
+    }
+
     private func obey(_ command: EngineCommand) {
         switch command {
+        case .admit where sabotage == .loseAdmission: sabotage = nil
         case .admit(let request): scheduler.admit(request)
         case .cancel(let id): scheduler.cancel(id)
         case .handBackAll: scheduler.handBackAll()
@@ -186,6 +232,7 @@ final class WorkerBench {
             offset += Int(row.tokenCount)
             guard let work = above.lease(of: row.handle, in: session) else { continue }
             #expect(row.digest == 0 || row.digest == prompts[work]?.digest)
+            if !tokens.isEmpty, Int(row.position) != answers[work]?.tokens.count ?? 0 { misplacedRows += 1 }
             answers[work, default: Answer()].tokens += tokens
             answers[work]?.finish = row.finish
             answers[work]?.status = row.status
