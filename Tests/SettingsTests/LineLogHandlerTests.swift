@@ -1,3 +1,4 @@
+import ArgumentParser
 import Foundation
 import Logging
 import Synchronization
@@ -86,11 +87,10 @@ import Testing
     }
 
     @Test func levelAndFormatAreSettings() throws {
-        let loader = SettingsLoader(
-            program: "p", about: "", arguments: ["p", "--log-level", "debug", "--log-format=json"], environment: [:])
-        guard case .loaded(let loaded) = try loader.load({ LogSettings(&$0) }) else { return }
-        #expect(loaded.settings.level == .debug)
-        #expect(loaded.settings.format == .json)
-        #expect(loaded.settings.makeLogger("x", fields: ["a": "b"]).logLevel == .debug)
+        struct Program: ParsableCommand { @OptionGroup var log: LogSettings }
+        let log = try Program.load(arguments: ["--log-level", "debug", "--log-format=json"], environment: [:]).log
+        #expect(log.level == .debug)
+        #expect(log.format == .json)
+        #expect(log.makeLogger("x", fields: ["a": "b"]).logLevel == .debug)
     }
 }
