@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.."
 cache=${TOKENFACTORY_CACHE:-$HOME/.cache/tokenfactory}
 prefix=${TOKENFACTORY_PREFIX:-$cache/prefix}
 out=.build/fuzz
-seconds=20 build_only= targets=()
+seconds=20 build_only="" targets=()
 while (($#)); do
   case $1 in
     --seconds) seconds=$2; shift ;;
@@ -28,17 +28,18 @@ if ((!${#targets[@]})); then
 fi
 
 mkdir -p $out/bin $out/modules $out/crashes
+# shellcheck disable=SC2054 # the comma is the compiler's
 flags=(-O -swift-version 6 -enable-testing -parse-as-library -wmo -enable-experimental-feature Lifetimes
   -enable-upcoming-feature ExistentialAny -enable-upcoming-feature InternalImportsByDefault
   -enable-upcoming-feature MemberImportVisibility -enable-upcoming-feature NonisolatedNonsendingByDefault
   -enable-upcoming-feature InferIsolatedConformances -enable-upcoming-feature ImmutableWeakCaptures
-  -sanitize=fuzzer,address -I $out/modules -I .build/debug/Modules -I Shared/CLinux)
+  -sanitize=fuzzer,address -I "$out/modules" -I .build/debug/Modules -I Shared/CLinux)
 
 # module NAME FILES...: an instrumented module, made again when one of its files is newer.
 module() {
   local name=$1
   shift
-  if [[ -e $out/modules/$name.o && -z $(find "$@" scripts/fuzz.sh -newer $out/modules/$name.o -print -quit) ]]; then
+  if [[ -e $out/modules/$name.o && -z $(find "$@" scripts/fuzz.sh -newer "$out/modules/$name.o" -print -quit) ]]; then
     return
   fi
   echo "fuzz: compiling $name"
@@ -129,6 +130,7 @@ for target in "${targets[@]}"; do
     -artifact_prefix="$out/crashes/$target-" "$out/corpus/$target" "$out/seeds/$target" >"$log" 2>&1; then
     tail -n 30 "$log"
     failed+=("$target")
+    # shellcheck disable=SC2012 # names are libFuzzer's own: a word and a hash
     echo "fuzz: again: scripts/fuzz.sh --build-only $target && ${command[*]} $(ls -t "$out/crashes/$target-"* | head -n 1)"
     continue
   fi
