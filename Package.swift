@@ -117,16 +117,17 @@ let package = Package(
                 lifecycle,
                 unixSignals,
             ]),
-        target("Keys", "Shared/Keys", [crypto, logging]),
+        target("Keys", "Shared/Keys", ["Formats", crypto, logging]),
         target("Release", "Shared/Release"),
-        target("Spool", "Shared/Spool", ["CLinux", "Wire"]),
+        target("Formats", "Shared/Formats"),
+        target("Spool", "Shared/Spool", ["CLinux", "Formats", "Wire"]),
         target("Telemetry", "Shared/Telemetry", ["Wire"]),
         target("Economics", "Shared/Economics"),
         target("Llama", "Shared/Llama", ["CLlama"], llama: true),
-        target("Settings", "Shared/Settings", [argumentParser, configuration, logging]),
+        target("Settings", "Shared/Settings", ["Formats", argumentParser, configuration, logging]),
         target(
             "AdminDoor", "Shared/AdminDoor",
-            ["Telemetry", hummingbird, hummingbirdCore, nioCore, nioSSL, logging, lifecycle]),
+            ["Formats", "Telemetry", hummingbird, hummingbirdCore, nioCore, nioSSL, logging, lifecycle]),
 
         target(
             "IngestService", "Services/Ingest/Service",
@@ -137,8 +138,8 @@ let package = Package(
         target(
             "OpenAIDoor", "Services/Ingest/OpenAIDoor",
             [
-                "AdminDoor", "Keys", "Release", "Telemetry", deque, nioCore, nioHTTP1, nioHTTPCompression, nioPosix,
-                nioSSL, nioTLS, logging, lifecycle,
+                "AdminDoor", "Formats", "Keys", "Release", "Telemetry", deque, nioCore, nioHTTP1, nioHTTPCompression,
+                nioPosix, nioSSL, nioTLS, logging, lifecycle,
             ]),
         executable(
             "ingest", "Services/Ingest/Main",
@@ -190,17 +191,22 @@ let package = Package(
         target("Charts", "Tools/Charts"),
         target(
             "LoadGenerator", "Tools/LoadGenerator/Core",
-            ["Wire", "Transport", "Line", "Station", "Telemetry", "Charts", histogram, httpClient, nioCore, nioHTTP1]),
+            [
+                "Wire", "Transport", "Line", "Station", "Telemetry", "Charts", "Formats", histogram, httpClient,
+                nioCore,
+                nioHTTP1,
+            ]),
         executable("loadgen", "Tools/LoadGenerator/Main", ["LoadGenerator", "Release", argumentParser]),
         .target(
             name: "CFloor", path: "Tools/HopBenchmark/CFloor", linkerSettings: [.linkedLibrary("zmq")]),
         target(
             "HopBenchmark", "Tools/HopBenchmark/Core",
-            ["CFloor", "Charts", "Wire", "Transport", "Line", "Station", "Telemetry", histogram]),
+            ["CFloor", "Charts", "Formats", "Wire", "Transport", "Line", "Station", "Telemetry", histogram]),
         executable("hopbench", "Tools/HopBenchmark/Main", ["HopBenchmark", "Release", argumentParser]),
         target(
             "FactoryKit", "Tools/Factory/Kit",
-            ["LedgerStore", "Economics", "Transport", "Llama", crypto, httpClient, nioCore, nioHTTP1], llama: true),
+            ["LedgerStore", "Economics", "Formats", "Transport", "Llama", crypto, httpClient, nioCore, nioHTTP1],
+            llama: true),
         executable(
             "factory", "Tools/Factory/Main", ["FactoryKit", "LedgerStore", "Release", "Station", argumentParser],
             llama: true),
@@ -209,6 +215,7 @@ let package = Package(
         tests("ZMTPTests", ["ZMTP"]),
         tests("TransportTests", ["Transport", "CZeroMQ", "ZMTP"]),
         tests("LineTests", ["Line", "Wire"]),
+        tests("FormatsTests", ["Formats"]),
         tests("KeysTests", ["Keys", logging]),
         tests("SpoolTests", ["Spool", "Wire"]),
         tests("TelemetryTests", ["Telemetry"]),

@@ -54,11 +54,16 @@ modules_of() {
   case $1 in
     wire) module Wire Shared/Wire/*.swift; uses=(Wire) ;;
     zmtp) module ZMTP Shared/ZMTP/*.swift; uses=(ZMTP) ;;
-    spool) module Wire Shared/Wire/*.swift; module Spool Shared/Spool/*.swift; uses=(Wire Spool) ;;
+    spool)
+      module Wire Shared/Wire/*.swift
+      module Formats Shared/Formats/*.swift
+      module Spool Shared/Spool/*.swift
+      uses=(Wire Formats Spool) ;;
     http-body)
+      module Formats Shared/Formats/*.swift
       module OpenAIDoor Services/Ingest/OpenAIDoor/Reading/*.swift Services/Ingest/OpenAIDoor/Backend/DoorRequest.swift \
         Services/Ingest/OpenAIDoor/Backend/{DoorOutcome,DoorTokens}.swift
-      uses=(OpenAIDoor) ;;
+      uses=(Formats OpenAIDoor) ;;
     http-head)
       # The parser is NIO's, taken as the debug build has made it.
       [[ -e .build/debug/Modules/NIOEmbedded.swiftmodule ]] || swift build --target NIOEmbedded
@@ -76,17 +81,19 @@ modules_of() {
           .build/debug/CNIO{Atomics,Darwin,FreeBSD,LLHTTP,Linux,OpenBSD,Posix,WASI,Windows}.build -name '*.o') ;;
     trace)
       module Wire Shared/Wire/*.swift
+      module Formats Shared/Formats/*.swift
       module LoadGenerator Tools/LoadGenerator/Core/{Trace,ServiceObjectives,JSONCoding,LoadDoor,LoadRequest,ArrivalPattern}.swift \
         Tools/LoadGenerator/Core/{RandomPrompts,SeededGenerator,RandomVariate,Figure,LengthDistribution}.swift
-      uses=(Wire LoadGenerator) ;;
+      uses=(Wire Formats LoadGenerator) ;;
     chat-template | gguf)
       module Llama Shared/Llama/*.swift
       uses=(Llama) ;;
     keys)
       # Its hashes are swift-crypto's, taken as the debug build has made them.
       [[ -e .build/debug/Modules/Crypto.swiftmodule ]] || swift build --target Keys
+      module Formats Shared/Formats/*.swift
       module Keys Shared/Keys/{ClientKey,KeyDigest,KeyFile,KeyTable,RateBucket}.swift
-      uses=(Keys)
+      uses=(Formats Keys)
       while IFS= read -r file; do ready+=("$file"); done < <(
         find -L .build/debug/{Crypto,CryptoBoringWrapper,CCryptoBoringSSL,CCryptoBoringSSLShims,CXKCP,CXKCPShims}.build \
           -name '*.o') ;;
