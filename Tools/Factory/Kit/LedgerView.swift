@@ -1,4 +1,5 @@
 import Economics
+public import Formats
 public import LedgerStore
 
 /// Reports and audits as an operator reads them.
