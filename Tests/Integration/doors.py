@@ -40,8 +40,8 @@ def new_id():
     return uuid.uuid4().hex
 
 
-def chat(cluster, prompt, stream=False, request_id=None, **options):
-    """Text, finish reason and usage of one chat completion over HTTP."""
+def chat(cluster, prompt, stream=False, request_id=None, on_text=None, **options):
+    """Text, finish reason and usage of one chat completion over HTTP; `on_text` is called as pieces of a stream come."""
     headers = {"X-Request-ID": request_id} if request_id else {}
     client = openai_client(cluster)
     arguments = dict(model=model(cluster), messages=[{"role": "user", "content": prompt}], extra_headers=headers)
@@ -58,6 +58,8 @@ def chat(cluster, prompt, stream=False, request_id=None, **options):
             usage = chunk.usage
         for choice in chunk.choices:
             text.append(choice.delta.content or "")
+            if on_text and choice.delta.content:
+                on_text()
             reason = choice.finish_reason or reason
     return "".join(text), reason, usage
 

@@ -64,8 +64,10 @@ extension IngestLoop {
         lastClaim += 1
         let number = lastClaim
         let body = ClaimedBody(request.body, hasSeed: hasSeed, streams: request.streams)
-        var claim = PendingClaim(request, key: key, until: now + Self.patience)
-        if request.promptBytes > Self.digestedAtOnce {
+        let isLong = request.promptBytes > Self.digestedAtOnce
+        // The ledger's time begins when it is asked.
+        var claim = PendingClaim(request, key: key, until: isLong ? .max : now + Self.patience)
+        if isLong {
             let reactor = reactor
             digests.async { [weak self] in
                 let digest = body.result
