@@ -13,6 +13,8 @@ final class SettingSources: Sendable {
 
     /// The program's name.
     let program: String
+    /// The flags on the command line, with dashes and without values: what they set is looked for nowhere else.
+    private let given: Set<Substring>
     private let variables: KeyMappingProvider<EnvironmentVariablesProvider>
     private let file: (path: String, snapshot: JSONSnapshot, keys: [String])?
 
@@ -23,9 +25,12 @@ final class SettingSources: Sendable {
     }
     private let state = Mutex(State())
 
-    /// - Parameter file: The path that the command line gives; nil: the environment's, if it gives one.
-    init(program: String, environment: [String: String], file: String?) throws(SettingsError) {
+    /// - Parameters:
+    ///   - arguments: Without the program's name.
+    ///   - file: The path that the command line gives; nil: the environment's, if it gives one.
+    init(program: String, arguments: [String], environment: [String: String], file: String?) throws(SettingsError) {
         self.program = program
+        given = Set(arguments.map { $0.prefix { $0 != "=" } })
         // Compose passes an unset variable on as an empty one.
         let variables = EnvironmentVariablesProvider(environmentVariables: environment.filter { !$0.value.isEmpty })
             .prefixKeys(with: ConfigKey([Self.prefix]))
@@ -67,7 +72,9 @@ final class SettingSources: Sendable {
     /// The value that a setting has by environment or file; nil if it stands in neither, or is wrong there.
     func value<Value>(of name: String, parse: (String) throws -> Value) -> Value? {
         let isNew = state.withLock { $0.names.insert(name).inserted }
-        guard let (text, source) = find(name) else { return nil }
+        guard !given.contains("--\(name)"), !given.contains("--no-\(name)"), let (text, source) = find(name) else {
+            return nil
+        }
         do {
             return try parse(text ?? { throw WrongSetting("has no value that can be used") }())
         } catch {
@@ -77,18 +84,12 @@ final class SettingSources: Sendable {
         }
     }
 
-    /// The value that the command line gives to a setting, where it is good: what else is noted of it is then void.
+    /// The value that the command line gives to a setting; nil, and noted, if it is wrong.
     func flag<Value>(_ name: String, _ text: String, takesMany: Bool, parse: (String) throws -> Value) -> Value? {
         let source = SettingSource.flag("--" + name)
-        let isFirst = state.withLock { state in
-            if state.flags.insert(name).inserted {
-                state.problems.removeAll { $0.setting == name }
-                return true
-            }
-            return takesMany
-        }
+        let isFirst = state.withLock { $0.flags.insert(name).inserted }
         do {
-            guard isFirst else { throw WrongSetting("given more than once") }
+            guard isFirst || takesMany else { throw WrongSetting("given more than once") }
             return try parse(text)
         } catch {
             note(name, text, source, error)

@@ -34,9 +34,12 @@ extension ParsableCommand {
         arguments: [String] = Array(CommandLine.arguments.dropFirst()),
         environment: [String: String]? = nil
     ) throws -> Self {
+        // Whoever only asks is told of defaults, whatever stands elsewhere.
+        let isQuestion = arguments.contains { ["--help", "-h", "--version"].contains($0) }
         let sources = try SettingSources(
-            program: configuration.commandName ?? "",
-            environment: environment ?? ProcessInfo.processInfo.environment, file: SettingsFile.path(in: arguments))
+            program: configuration.commandName ?? "", arguments: arguments,
+            environment: isQuestion ? [:] : environment ?? ProcessInfo.processInfo.environment,
+            file: isQuestion ? nil : SettingsFile.path(in: arguments))
         return try SettingSources.$current.withValue(sources) {
             do {
                 let command = try parse(arguments)

@@ -116,6 +116,8 @@ import Testing
 
     @Test func aGoodFlagStandsForABadVariable() throws {
         #expect(try load(["--slots", "3"], ["TOKENFACTORY_SLOTS": "x"]).slots == 3)
+        #expect(
+            try load(["--slots=3", "--no-spin"], ["TOKENFACTORY_SLOTS": "x", "TOKENFACTORY_SPIN": "x"]).slots == 3)
         #expect(problems(["--slots", "y"], ["TOKENFACTORY_SLOTS": "x"]).count == 1)
     }
 
@@ -208,16 +210,17 @@ import Testing
 
     @Test(arguments: ["--help", "-h"])
     func helpListsEverySettingWithItsDefaultAndVariable(_ flag: String) {
-        let environment = ["TOKENFACTORY_SLOTS": "5", "TOKENFACTORY_TIME_SCALE": "bad"]
+        let environment = ["TOKENFACTORY_SPIN": "true", "TOKENFACTORY_SLOTS": "bad", "TOKENFACTORY_CONFIG": "/none"]
         do {
-            _ = try load([flag], environment)
+            _ = try load(["--config", "/none", flag], environment)
             Issue.record("help was not shown")
         } catch {
             #expect(Example.exitCode(for: error) == .success)
             let text = Example.fullMessage(for: error).split(whereSeparator: \.isWhitespace).joined(separator: " ")
             for part in [
                 "An example.", "--client-door <text>", "[TOKENFACTORY_CLIENT_DOOR; default: tcp://127.0.0.1:7001]",
-                "--spin/--no-spin", "[TOKENFACTORY_SLOTS; default: 8; 1 to 4096]", "default: 200ms; 0 to 1m",
+                "--spin/--no-spin", "(default: --no-spin)", "[TOKENFACTORY_SLOTS; default: 8; 1 to 4096]",
+                "default: 200ms; 0 to 1m",
                 "8MiB; 1KiB to 1GiB", "default: llama; one of llama, simulated", "--config <path>", "--help",
             ] { #expect(text.contains(part), "\(part) in \(text)") }
         }
