@@ -25,8 +25,14 @@ public final class Registration {
 
     /// Ends the callbacks, on the reactor's thread; the socket stays open.
     public func cancel() {
+        reactor.checkIsolated()
+        leave()
+    }
+
+    /// The same where the thread is known to be the right one.
+    func leave() {
         loop.remove(self)
-        // The socket's reference is what holds this, and this the socket.
+        // The socket and this hold each other until here.
         if socket?.registration === self { socket?.registration = nil }
     }
 }

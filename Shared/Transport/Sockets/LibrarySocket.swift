@@ -67,7 +67,7 @@ import CZeroMQ
     deinit { close() }
 
     func close() {
-        registration?.cancel()
+        registration?.leave()
         gate?.close()
         guard let raw = unsafe raw else { return }
         // In this order: closing either socket of a running monitor can hang or abort libzmq's I/O thread.

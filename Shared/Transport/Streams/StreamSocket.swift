@@ -63,7 +63,7 @@ final class StreamSocket: LinkSocket {
     deinit { close() }
 
     func close() {
-        registration?.cancel()
+        registration?.leave()
         guard !isClosed else { return }
         flush()
         watch(by: nil)
