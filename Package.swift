@@ -84,7 +84,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-configuration.git", from: "1.4.0"),
         .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
-        // Of others' only, for its traits: without Foundation.
+        // No target of ours imports it: it stands here to switch its traits off, so that it needs no Foundation.
         .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0", traits: []),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
@@ -110,7 +110,7 @@ let package = Package(
             settings: [.enableExperimentalFeature("Lifetimes")]),
         target("Tables", "Shared/Tables"),
         target("Line", "Shared/Line", ["Wire", "Telemetry", heap]),
-        target("Station", "Shared/Station", ["Wire", "Transport", "Line", "Spool", "Telemetry", "Tables", logging]),
+        target("Station", "Shared/Station", ["Wire", "Transport", "Line", "Spool", "Telemetry", logging]),
         target(
             "Launch", "Shared/Launch",
             [

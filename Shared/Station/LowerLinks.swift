@@ -31,7 +31,7 @@ public final class LowerLinks {
     /// Connections tried, by link: each next one expects the next listed key of the station above.
     private var attempts: [UInt32: Int] = [:]
     /// Links whose connection has its handshake behind it.
-    private var shaken: Set<UInt32> = []
+    private var handshaken: Set<UInt32> = []
     private var random = SystemRandomNumberGenerator()
     private var links: [UInt32: DealerLink] = [:]
     private var ids: [Endpoint: UInt32] = [:]
@@ -99,12 +99,12 @@ public final class LowerLinks {
     public func handle(_ event: MonitorEvent, on link: UInt32, now: LinkTime) {
         switch event.kind {
         case .handshakeSucceeded:
-            shaken.insert(link)
+            handshaken.insert(link)
             side.connected(link, now: now)
         case .disconnected, .handshakeFailed:
             side.disconnected(link, now: now)
             // Without a handshake the station above may have another of its listed keys, or another one by now.
-            if shaken.remove(link) == nil, credentials != nil {
+            if handshaken.remove(link) == nil, credentials != nil {
                 links.removeValue(forKey: link)?.close()
                 retry(link)
             }

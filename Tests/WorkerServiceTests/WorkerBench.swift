@@ -192,7 +192,7 @@ final class WorkerBench {
                 if sabotage == .commitLate { sabotage = nil } else { done.append(.commit) }
             case .command(let number):
                 commands.append(box.commands[number])
-                obey(box.commands[number])
+                perform(box.commands[number])
             case .keepRoom, .log, .reconnect: break
             }
         }
@@ -209,7 +209,7 @@ final class WorkerBench {
         }
     }
 
-    private func obey(_ command: EngineCommand) {
+    private func perform(_ command: EngineCommand) {
         switch command {
         case .admit where sabotage == .loseAdmission: sabotage = nil
         case .admit(let request): scheduler.admit(request)

@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 import ZMTP
 
-/// The life of a connection: accepted or dialled, shaken hands with, lost.
+/// The life of a connection: accepted or dialled, its handshake, its end.
 extension StreamSocket {
     /// Connections that one gathering accepts at most, for each listener: less than handshakes may be under way, so that
     /// no newcomer has to go before it was heard.
@@ -111,7 +111,8 @@ extension StreamSocket {
         write(connection)
     }
 
-    func shake(_ connection: StreamConnection, _ handshake: Handshake) {
+    /// Takes what has come of a handshake, and answers it.
+    func goOn(with handshake: Handshake, of connection: StreamConnection) {
         var handshake = handshake
         let step: Handshake.Step
         do throws(ZMTPError) {

@@ -151,7 +151,7 @@ final class StreamSocket: LinkSocket {
             connection.mayHaveMore = true
         } else if fill(connection) {
             if case .greeting(let handshake) = connection.phase {
-                shake(connection, handshake)
+                goOn(with: handshake, of: connection)
             } else {
                 queue(connection)
             }
@@ -220,7 +220,7 @@ final class StreamSocket: LinkSocket {
             // Commands and parts count too, or a peer that sends nothing else would keep the thread.
             passedOver += 1
             if head.isCommand {
-                obey(connection, head)
+                takeCommand(of: connection, head)
                 continue
             }
             connection.received.skip(head.bodyLength)
@@ -260,7 +260,8 @@ final class StreamSocket: LinkSocket {
         }
     }
 
-    private func obey(_ connection: StreamConnection, _ head: FrameHead) {
+    /// Takes the command of ZMTP that stands first in what the connection has received.
+    private func takeCommand(of connection: StreamConnection, _ head: FrameHead) {
         do throws(ZMTPError) {
             let command = try Command(connection.received.unread.extracting(..<head.bodyLength))
             connection.received.skip(head.bodyLength)
@@ -287,7 +288,7 @@ final class StreamSocket: LinkSocket {
         guard let connection = peer.map({ peers[$0.raw] }) ?? dialled else { return .unreachable }
         guard connection.unsent.frames < Int(options.sendHighWater) else { return .wouldBlock }
         connection.unsent.append(message: bytes)
-        soil(connection)
+        willSend(connection)
         return connection.isClosed ? .unreachable : .sent
     }
 
@@ -299,11 +300,11 @@ final class StreamSocket: LinkSocket {
 
     func say(_ command: Command, to connection: StreamConnection) {
         connection.unsent.append(framed: command.frame)
-        soil(connection)
+        willSend(connection)
     }
 
     /// Something is to be sent: now if nobody flushes, or it is much already.
-    private func soil(_ connection: StreamConnection) {
+    private func willSend(_ connection: StreamConnection) {
         guard !connection.isBlocked else { return countUnsent(connection) }
         if !isPolled || connection.unsent.count >= Self.eagerFlush {
             write(connection)
