@@ -154,7 +154,8 @@ let package = Package(
         target(
             "TokenizerService", "Services/Tokenizer/Service",
             [
-                "Wire", "Transport", "Line", "Llama", "Station", "Spool", "Tables", "Telemetry", "Tokenization", logging,
+                "Wire", "Transport", "Line", "Llama", "Station", "Spool", "Tables", "Telemetry", "Tokenization",
+                logging,
             ], llama: true),
         executable(
             "tokenizer", "Services/Tokenizer/Main",

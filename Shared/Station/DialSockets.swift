@@ -112,16 +112,14 @@ public final class DialSockets {
     ) throws(TransportError) {
         guard let dealer = links[link] else { return }
         var end = UInt64.max
-        try dealer.receive(
-            atMost: limit,
-            while: { frame in
-                let now = MonotonicClock.now()
-                end = min(end, now &+ FrameTimes.budget)
-                take(frame.bytes, now)
-                let done = MonotonicClock.now()
-                counters.times.note(frame.bytes, done &- now)
-                return done < end
-            })
+        try dealer.receive(upTo: limit) { frame -> Bool in
+            let now = MonotonicClock.now()
+            end = min(end, now &+ FrameTimes.budget)
+            take(frame.bytes, now)
+            let done = MonotonicClock.now()
+            counters.times.note(frame.bytes, done &- now)
+            return done < end
+        }
     }
 
     func send(_ frame: Span<UInt8>, on link: UInt32) -> SendOutcome {

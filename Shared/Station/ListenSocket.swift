@@ -79,32 +79,30 @@ public final class ListenSocket {
         _ take: (Span<UInt8>, _ peer: UInt64, _ publicKey: String?, LinkTime) -> Void
     ) throws(TransportError) {
         var end = UInt64.max
-        try socket.receive(
-            atMost: limit,
-            while: { frame in
-                let now = MonotonicClock.now()
-                end = min(end, now &+ FrameTimes.budget)
-                let peer = frame.peer.raw
-                guard FrameHeader.kind(of: frame.bytes) == .hello else {
-                    take(frame.bytes, peer, nil, now)
-                    let done = MonotonicClock.now()
-                    counted.times.note(frame.bytes, done &- now)
-                    return done < end
-                }
-                let user = frame.userID
-                if isMistaken(frame.bytes, peer, user) {
-                    refuse(peer, .unauthenticated)
-                } else {
-                    take(frame.bytes, peer, user.flatMap { LinkGuard.publicKey(ofUser: $0) }, now)
-                }
-                if hasSession(peer) {
-                    // A peer whose hello was taken is no stranger any more.
-                    socket.admit(frame.peer, source: linkGuard == nil ? nil : frame.source)
-                } else {
-                    users[peer] = nil
-                }
-                return true
-            })
+        try socket.receive(upTo: limit) { frame -> Bool in
+            let now = MonotonicClock.now()
+            end = min(end, now &+ FrameTimes.budget)
+            let peer = frame.peer.raw
+            guard FrameHeader.kind(of: frame.bytes) == .hello else {
+                take(frame.bytes, peer, nil, now)
+                let done = MonotonicClock.now()
+                counted.times.note(frame.bytes, done &- now)
+                return done < end
+            }
+            let user = frame.userID
+            if isMistaken(frame.bytes, peer, user) {
+                refuse(peer, .unauthenticated)
+            } else {
+                take(frame.bytes, peer, user.flatMap { LinkGuard.publicKey(ofUser: $0) }, now)
+            }
+            if hasSession(peer) {
+                // A peer whose hello was taken is no stranger any more.
+                socket.admit(frame.peer, source: linkGuard == nil ? nil : frame.source)
+            } else {
+                users[peer] = nil
+            }
+            return true
+        }
     }
 
     /// Holds a hello against the key that its connection brought: the role that it claims must be the key's, and the key

@@ -119,15 +119,18 @@ public final class LowerLinks {
     ) throws(TransportError) {
         guard let dealer = links[link] else { return }
         var end = UInt64.max
-        try dealer.receive(atMost: limit, while: { take($0, link, &end, onWork) })
+        try dealer.receive(upTo: limit) { frame in
+            let now = MonotonicClock.now()
+            end = min(end, now &+ FrameTimes.budget)
+            return take(frame, link, now, onWork) < end
+        }
     }
 
+    /// Says when the frame was done with.
     private func take(
-        _ received: ReceivedFrame, _ link: UInt32, _ end: inout UInt64,
+        _ received: ReceivedFrame, _ link: UInt32, _ now: LinkTime,
         _ onWork: (FrameHeader, Span<UInt8>, UInt32, LinkTime) throws(WireError) -> Void
-    ) -> Bool {
-        let now = MonotonicClock.now()
-        end = min(end, now &+ FrameTimes.budget)
+    ) -> LinkTime {
         do throws(WireError) {
             let header = try FrameHeader.decode(received.bytes)
             if let frame = try ControlFrame.decode(received.bytes, header: header) {
@@ -137,11 +140,11 @@ public final class LowerLinks {
             }
             let done = MonotonicClock.now()
             counters.times.note(header.kind, done &- now)
-            return done < end
+            return done
         } catch {
             counters.badFrames += 1
             side.violated(on: link)
-            return true
+            return now
         }
     }
 

@@ -77,22 +77,25 @@ public final class UpperLink {
         registration = nil
     }
 
-    /// Takes up to `limit` frames, and fewer where they take longer than ``FrameTimes/budget``. Those of the line protocol go to the dispatcher, those that carry work to `onWork`,
-    /// after their session and sequence were checked. `onWork` says whether the frame was well formed; a peer whose
+    /// Takes up to `limit` frames, and fewer where they take longer than ``FrameTimes/budget``. Those of the line protocol
+    /// go to the dispatcher, those that carry work to `onWork`, after their session and sequence were checked. `onWork` says whether the frame was well formed; a peer whose
     /// frames are not loses its session.
     public func drain(
         limit: Int = 256, _ onWork: (FrameHeader, Span<UInt8>, SessionRef, LinkTime) throws(WireError) -> Void
     ) throws(TransportError) {
         var end = UInt64.max
-        try socket.receive(atMost: limit, while: { take($0, &end, onWork) })
+        try socket.receive(upTo: limit) { frame in
+            let now = MonotonicClock.now()
+            end = min(end, now &+ FrameTimes.budget)
+            return take(frame, now, onWork) < end
+        }
     }
 
+    /// Says when the frame was done with.
     private func take(
-        _ received: ReceivedFrame, _ end: inout UInt64,
+        _ received: ReceivedFrame, _ now: LinkTime,
         _ onWork: (FrameHeader, Span<UInt8>, SessionRef, LinkTime) throws(WireError) -> Void
-    ) -> Bool {
-        let now = MonotonicClock.now()
-        end = min(end, now &+ FrameTimes.budget)
+    ) -> LinkTime {
         let peer = received.peer.raw
         do throws(WireError) {
             let header = try FrameHeader.decode(received.bytes)
@@ -101,7 +104,7 @@ public final class UpperLink {
                 if case .hello(let hello) = frame, let refusal = refusal(of: hello, peer, received.userID) {
                     dispatcher.refuse(peer, refusal)
                     forget(peer)
-                    return true
+                    return now
                 }
                 dispatcher.received(frame, from: peer, header: header, now: now)
                 if case .hello = frame { welcome(received) }
@@ -110,11 +113,11 @@ public final class UpperLink {
             }
             let done = MonotonicClock.now()
             counted.times.note(header.kind, done &- now)
-            return done < end
+            return done
         } catch {
             counted.badFrames += 1
             dispatcher.violated(by: peer)
-            return true
+            return now
         }
     }
 

@@ -29,7 +29,7 @@ import Testing
         let end = MonotonicClock.now() + UInt64(patience) * 1_000_000
         while seen.count < sizes.count, MonotonicClock.now() < end {
             let before = seen.count
-            try router.receive(upTo: 7) { frame in
+            try router.receiveAll(upTo: 7) { frame in
                 #expect(frame.peer == id)
                 let size = frame.bytes.count
                 #expect(frame.bytes.indices.allSatisfy { frame.bytes[$0] == UInt8(truncatingIfNeeded: size) })
@@ -45,7 +45,7 @@ import Testing
         #expect(router.send([1, 2].span, to: id) == .sent)
         var answer: [UInt8] = []
         while answer.isEmpty, MonotonicClock.now() < end {
-            try dealer.receive(upTo: 1) { answer = $0.bytes.array }
+            try dealer.receiveAll(upTo: 1) { answer = $0.bytes.array }
         }
         #expect(answer == [1, 2])
     }
@@ -63,7 +63,7 @@ import Testing
         func take(_ frame: ReceivedFrame) {
             do throws(TransportError) {
                 var nested = 0
-                try router.receive(upTo: 100) { _ in nested += 1 }
+                try router.receiveAll(upTo: 100) { _ in nested += 1 }
                 let isNothing = try router.receive() == nil
                 #expect(nested == 0 && isNothing)
                 // More comes meanwhile, and a look at the socket must not move what is lent.
@@ -81,9 +81,29 @@ import Testing
             #expect(frame.userID == nil && frame.source == nil)
         }
         // All five are there at once, and three are taken before the socket is closed.
-        while seen.isEmpty, MonotonicClock.now() < end { try router.receive(upTo: 100, take) }
+        while seen.isEmpty, MonotonicClock.now() < end { try router.receiveAll(upTo: 100, take) }
         #expect(seen == [1, 2, 3])
-        #expect(throws: TransportError.self) { try router.receive(upTo: 1) { _ in } }
+        #expect(throws: TransportError.self) { try router.receiveAll(upTo: 1) { _ in } }
+    }
+
+    @Test(arguments: SocketTests.Pair.all) func `who has enough gets no more, and loses nothing`(
+        pair: SocketTests.Pair
+    ) throws {
+        var router = try RouterSocket(context, options: pair.router)
+        var dealer = try DealerSocket(context, routingID: .fresh(), options: pair.dealer)
+        try connect(&router, &dealer)
+        for number in UInt8(1)...5 { #expect(dealer.sendAll([number]) == .sent) }
+        var seen: [UInt8] = []
+        let end = MonotonicClock.now() + UInt64(patience) * 1_000_000
+        while seen.count < 5, MonotonicClock.now() < end {
+            let before = seen.count
+            try router.receive(upTo: 100) { frame -> Bool in
+                seen.append(frame.bytes[0])
+                return false
+            }
+            #expect(seen.count - before <= 1)
+        }
+        #expect(seen == [1, 2, 3, 4, 5])
     }
 
     @Test func `a flood of bad messages ends a receive but not the socket`() throws {
@@ -96,7 +116,7 @@ import Testing
         var rounds = 0
         let end = MonotonicClock.now() + UInt64(patience) * 1_000_000
         while seen.isEmpty, MonotonicClock.now() < end {
-            try router.receive(upTo: 256) { seen.append($0.bytes[0]) }
+            try router.receiveAll(upTo: 256) { seen.append($0.bytes[0]) }
             rounds += 1
         }
         #expect(seen == [3])

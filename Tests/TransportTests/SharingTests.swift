@@ -55,13 +55,13 @@ private actor Twins {
         do throws(TransportError) {
             switch twin {
             case .first:
-                try first.receive(upTo: limit) {
+                try first.receiveAll(upTo: limit) {
                     taken += 1
                     seen.append(.first)
                     lengths.append($0.bytes.count)
                 }
             case .second:
-                try second.receive(upTo: limit) { _ in
+                try second.receiveAll(upTo: limit) { _ in
                     taken += 1
                     seen.append(.second)
                 }
@@ -187,7 +187,7 @@ private actor Twins {
             while bytes == nil, MonotonicClock.now() < end {
                 loop.poll(milliseconds: 50)
                 loop.dispatch()
-                try router.receive(upTo: 1) { bytes = $0.bytes[0] }
+                try router.receiveAll(upTo: 1) { bytes = $0.bytes[0] }
             }
             #expect(bytes == round)
             // What is sent within a turn goes with its end.

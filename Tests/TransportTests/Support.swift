@@ -129,3 +129,23 @@ final class Gate: Sendable {
 
     func pass() { while !isOpen.load(ordering: .acquiring) {} }
 }
+
+extension RouterSocket {
+    /// Takes all that it may.
+    func receiveAll(upTo limit: Int, _ body: (ReceivedFrame) -> Void) throws(TransportError) {
+        try receive(upTo: limit) { frame -> Bool in
+            body(frame)
+            return true
+        }
+    }
+}
+
+extension DealerSocket {
+    /// Takes all that it may.
+    func receiveAll(upTo limit: Int, _ body: (ReceivedFrame) -> Void) throws(TransportError) {
+        try receive(upTo: limit) { frame -> Bool in
+            body(frame)
+            return true
+        }
+    }
+}

@@ -33,8 +33,8 @@ public final class DealerLink {
 
     public func receive() throws(TransportError) -> Message? { try socket.receive() }
 
-    /// See ``DealerSocket/receive(atMost:while:)``.
-    public func receive(atMost limit: Int, while body: (ReceivedFrame) -> Bool) throws(TransportError) {
-        try socket.receive(atMost: limit, while: body)
+    /// See ``DealerSocket/receive(upTo:_:)``.
+    public func receive(upTo limit: Int, _ body: (ReceivedFrame) -> Bool) throws(TransportError) {
+        try socket.receive(upTo: limit, body)
     }
 }

@@ -66,24 +66,17 @@ public struct DealerSocket: ~Copyable {
     public func close() { link?.release() }
 
     /// Takes up to `limit` frames without waiting and lends each to `body`; see the router's form.
-    public func receive(upTo limit: Int, _ body: (ReceivedFrame) -> Void) throws(TransportError) {
-        try receive(
-            atMost: limit,
-            while: { frame in
-                body(frame)
-                return true
-            })
-    }
-
-    /// The same, until `body` says by false that it is enough for now.
-    public func receive(atMost limit: Int, while body: (ReceivedFrame) -> Bool) throws(TransportError) {
-        try link?.receive(atMost: limit, while: body)
+    public func receive(upTo limit: Int, _ body: (ReceivedFrame) -> Bool) throws(TransportError) {
+        try link?.receive(upTo: limit, body)
     }
 
     /// Takes and copies the next frame without waiting; see the router's form.
     public func receive() throws(TransportError) -> Message? {
         var message: Message?
-        try receive(upTo: 1) { message = Message($0) }
+        try receive(upTo: 1) {
+            message = Message($0)
+            return true
+        }
         return message
     }
 

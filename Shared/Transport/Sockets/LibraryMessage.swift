@@ -29,14 +29,12 @@ import CZeroMQ
         }
     }
 
-    /// Lends it, and what libzmq knows of it, to `body`.
+    /// Lends it, and what libzmq knows of it, to `body`, and says what that says.
     func lend(from peer: PeerID, to body: (ReceivedFrame) -> Bool) -> Bool {
-        let goesOn: Bool? = unsafe read { message in
+        unsafe read { message in
             let bytes = unsafe Span(_unsafeElements: Self.payload(of: message))
             return body(unsafe ReceivedFrame(peer: peer, bytes: bytes, message: message))
-        }
-        precondition(goesOn != nil, "a message has memory")
-        return goesOn ?? false
+        } ?? false
     }
 
     /// The payload in memory of its own.

@@ -161,7 +161,7 @@ import CZeroMQ
         }
     }
 
-    func receive(atMost limit: Int, while body: (ReceivedFrame) -> Bool) throws(TransportError) {
+    func receive(upTo limit: Int, _ body: (ReceivedFrame) -> Bool) throws(TransportError) {
         var (received, refused) = (0, 0)
         while received < limit, refused < Self.refusalsPerReceive {
             var peer: PeerID? = PeerID(raw: 0)

@@ -25,10 +25,10 @@ protocol LinkSocket: Watched {
     func disconnect(_ endpoint: Endpoint) throws(TransportError)
     func close()
 
-    /// Takes up to `limit` messages of one frame without waiting, and lends each to `body`, which may do everything with
-    /// the socket but receive. What it drops it counts, and after many bad messages it returns though there may be more.
-    /// It stops early when `body` says so by false. A dealer's messages are from nobody.
-    func receive(atMost limit: Int, while body: (ReceivedFrame) -> Bool) throws(TransportError)
+    /// Takes up to `limit` messages of one frame without waiting, and lends each to `body`, which says whether to go on and
+    /// may do everything with the socket but receive. What it drops it counts, and after many bad messages it returns though there may be more.
+    /// A dealer's messages are from nobody.
+    func receive(upTo limit: Int, _ body: (ReceivedFrame) -> Bool) throws(TransportError)
     /// Sends one frame without waiting, copied. A router names the peer.
     func send(_ bytes: Span<UInt8>, to peer: PeerID?) -> SendOutcome
     /// The next connection event, if one is there.

@@ -54,28 +54,21 @@ public struct RouterSocket: ~Copyable {
     /// Closes the socket: later sends fail, and nothing is received. Dropping it does the same.
     public func close() { link?.release() }
 
-    /// Takes up to `limit` frames without waiting and lends each to `body`, which may send, admit and close meanwhile; who
-    /// receives within it gets nothing.
+    /// Takes up to `limit` frames without waiting and lends each to `body`, which says whether to go on. It may send,
+    /// admit and close meanwhile; who receives within it gets nothing.
     ///
     /// Ends early after many bad messages; the socket is then still readable for the reactor's next turn.
-    public func receive(upTo limit: Int, _ body: (ReceivedFrame) -> Void) throws(TransportError) {
-        try receive(
-            atMost: limit,
-            while: { frame in
-                body(frame)
-                return true
-            })
-    }
-
-    /// The same, until `body` says by false that it is enough for now.
-    public func receive(atMost limit: Int, while body: (ReceivedFrame) -> Bool) throws(TransportError) {
-        try link?.receive(atMost: limit, while: body)
+    public func receive(upTo limit: Int, _ body: (ReceivedFrame) -> Bool) throws(TransportError) {
+        try link?.receive(upTo: limit, body)
     }
 
     /// Takes and copies the next frame without waiting; nil if there is none, or many bad messages stand before it.
     public func receive() throws(TransportError) -> RoutedMessage? {
         var routed: RoutedMessage?
-        try receive(upTo: 1) { routed = RoutedMessage($0) }
+        try receive(upTo: 1) {
+            routed = RoutedMessage($0)
+            return true
+        }
         return routed
     }
 

@@ -183,25 +183,24 @@ final class StreamSocket: LinkSocket {
         return false
     }
 
-    func receive(atMost limit: Int, while body: (ReceivedFrame) -> Bool) throws(TransportError) {
+    func receive(upTo limit: Int, _ body: (ReceivedFrame) -> Bool) throws(TransportError) {
         guard !isClosed else { throw .system(operation: "receive from", subject: "socket", code: ENOTSOCK) }
         guard !isLending else { return }
         if ready.isEmpty { try gather() }
-        var (received, passedOver, goesOn) = (0, 0, true)
+        var (received, passedOver, isWanted) = (0, 0, limit > 0)
         while let connection = ready.first {
             // Nothing is read before its whole frames are handed on, so they stay where they are.
             let chunk = connection.received.chunk
             isLending = true
-            while goesOn, received < limit, let count = nextMessage(of: connection, &passedOver) {
+            while isWanted, received < limit, let count = nextMessage(of: connection, &passedOver) {
                 let offset = connection.received.start
                 connection.received.skip(count)
                 received += 1
-                goesOn = body(
-                    ReceivedFrame(
-                        peer: connection.peer ?? PeerID(raw: 0), bytes: chunk.bytes(at: offset, count: count)))
+                let bytes = chunk.bytes(at: offset, count: count)
+                isWanted = body(ReceivedFrame(peer: connection.peer ?? PeerID(raw: 0), bytes: bytes))
             }
             isLending = false
-            guard goesOn, received < limit, passedOver < Self.refusalsPerReceive else { return }
+            guard isWanted, received < limit, passedOver < Self.refusalsPerReceive else { return }
             // Unless the socket was closed meanwhile.
             if ready.first === connection { advance(past: connection) }
         }
