@@ -55,8 +55,8 @@ chaos-short: release ## The same for a minute with one seed: what CI runs
 sanitize: setup ## Address Sanitizer over the unit tests, Thread Sanitizer over Transport and Station tests (TARGETS="thread")
 	scripts/sanitize.sh $(TARGETS)
 
-lint: ## Check the format
-	swift format lint --strict --recursive --parallel Package.swift Shared Services Tools Tests Benchmarks/Package.swift Benchmarks/Sources
+lint: ## Check format, shell scripts, Python, modules and their imports, versions (CHECKS="shell python")
+	scripts/lint.sh $(CHECKS)
 
 format: ## Apply the format
 	swift format format --in-place --recursive --parallel Package.swift Shared Services Tools Tests Benchmarks/Package.swift Benchmarks/Sources

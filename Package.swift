@@ -82,11 +82,9 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
-        .package(
-            url: "https://github.com/apple/swift-configuration.git", from: "1.4.0",
-            traits: [.defaults, "CommandLineArguments"]),
+        .package(url: "https://github.com/apple/swift-configuration.git", from: "1.4.0"),
         .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
-        // Of others' only, for its traits: without Foundation.
+        // No target of ours imports it: it stands here to switch its traits off, so that it needs no Foundation.
         .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0", traits: []),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
@@ -106,17 +104,24 @@ let package = Package(
         target("Wire", "Shared/Wire"),
         // Lifetimes: its reader holds a span.
         target("ZMTP", "Shared/ZMTP", settings: [.enableExperimentalFeature("Lifetimes")]),
-        // Lifetimes: `Message.bytes` is a span that the compiler ties to its message.
+        // Lifetimes: the compiler ties a received frame's span to the memory that it is lent from.
         target(
-            "Transport", "Shared/Transport", ["CLinux", "CZeroMQ", "ZMTP"],
+            "Transport", "Shared/Transport", ["CLinux", "CZeroMQ", "ZMTP", deque],
             settings: [.enableExperimentalFeature("Lifetimes")]),
-        target("Line", "Shared/Line", ["Wire", heap]),
+        target("Tables", "Shared/Tables"),
+        target("Line", "Shared/Line", ["Wire", "Telemetry", heap]),
         target("Station", "Shared/Station", ["Wire", "Transport", "Line", "Spool", "Telemetry", logging]),
         target(
             "Launch", "Shared/Launch",
-            ["AdminDoor", "Settings", "Spool", "Station", "Line", "Transport", "Wire", logging, lifecycle, unixSignals]),
-        target("Keys", "Shared/Keys", [crypto, logging]),
-        target("Spool", "Shared/Spool", ["CLinux", "Wire"]),
+            [
+                "AdminDoor", "Settings", "Spool", "Station", "Line", "Transport", "Wire", argumentParser, logging,
+                lifecycle,
+                unixSignals,
+            ]),
+        target("Keys", "Shared/Keys", ["Formats", crypto, logging]),
+        target("Release", "Shared/Release"),
+        target("Formats", "Shared/Formats"),
+        target("Spool", "Shared/Spool", ["CLinux", "Formats", "Wire"]),
         target("Telemetry", "Shared/Telemetry", ["Wire"]),
         target("Economics", "Shared/Economics"),
         // The ledger's rules and its audit's, as values; then what reads a ledger's file, and one without a file.
@@ -124,53 +129,55 @@ let package = Package(
         target("LedgerDatabase", "Shared/Ledger/Database", ["Ledger", "Wire", "Economics", grdb]),
         target("LedgerInMemory", "Shared/Ledger/Memory", ["Ledger", "Wire", "Economics"]),
         target("Llama", "Shared/Llama", ["CLlama"], llama: true),
-        target("Settings", "Shared/Settings", [configuration, logging]),
+        target("Settings", "Shared/Settings", ["Formats", argumentParser, configuration, logging]),
         target(
             "AdminDoor", "Shared/AdminDoor",
-            ["Telemetry", hummingbird, hummingbirdCore, nioCore, nioSSL, logging, lifecycle]),
+            ["Formats", "Telemetry", hummingbird, hummingbirdCore, nioCore, nioSSL, logging, lifecycle]),
 
         target(
             "IngestService", "Services/Ingest/Service",
             [
-                "Wire", "Transport", "Line", "Station", "Spool", "Telemetry", "OpenAIDoor", "AdminDoor", "Keys", crypto,
-                logging,
+                "Wire", "Transport", "Line", "Station", "Spool", "Tables", "Telemetry", "OpenAIDoor", "AdminDoor",
+                "Keys",
+                crypto, logging,
             ]),
         target(
             "OpenAIDoor", "Services/Ingest/OpenAIDoor",
             [
-                "AdminDoor", "Keys", "Telemetry", deque, nioCore, nioHTTP1, nioHTTPCompression, nioPosix, nioSSL,
-                nioTLS, logging,
-                lifecycle,
+                "AdminDoor", "Formats", "Keys", "Release", "Telemetry", deque, nioCore, nioHTTP1, nioHTTPCompression,
+                nioPosix, nioSSL, nioTLS, logging, lifecycle,
             ]),
         executable(
             "ingest", "Services/Ingest/Main",
             [
                 "Launch", "Wire", "Line", "Transport", "Station", "Spool", "Telemetry", "IngestService", "OpenAIDoor",
-                "AdminDoor", "Keys", "Settings", "Economics", logging, lifecycle,
+                "AdminDoor", "Keys", "Release", "Settings", argumentParser, logging,
             ]),
 
         target("Tokenization", "Services/Tokenizer/Tokenization", ["Llama", heap], llama: true),
         target(
             "TokenizerService", "Services/Tokenizer/Service",
-            ["Wire", "Transport", "Line", "Station", "Spool", "Telemetry", "Tokenization", logging], llama: true),
+            [
+                "Wire", "Transport", "Line", "Llama", "Station", "Spool", "Tables", "Telemetry", "Tokenization",
+                logging,
+            ], llama: true),
         executable(
             "tokenizer", "Services/Tokenizer/Main",
             [
                 "Launch", "Wire", "Line", "Llama", "Transport", "Station", "Spool", "Telemetry", "TokenizerService",
-                "Tokenization", "AdminDoor", "Settings", logging, lifecycle,
+                "Tokenization", "AdminDoor", "Release", "Settings", argumentParser, logging,
             ], llama: true),
 
         target("Batching", "Services/InferenceWorker/Batching"),
         target("Engines", "Services/InferenceWorker/Engines", ["Batching", "Llama"], llama: true),
         target(
             "WorkerService", "Services/InferenceWorker/Service",
-            ["Wire", "Transport", "Line", "Station", "Spool", "Telemetry", "Batching", logging]),
+            ["Wire", "Line", "Tables", "Telemetry", "Batching"]),
         executable(
             "inference-worker", "Services/InferenceWorker/Main",
             [
                 "Launch", "Wire", "Line", "Transport", "Station", "Spool", "Telemetry", "Llama", "WorkerService",
-                "Engines",
-                "Batching", "AdminDoor", "Settings", logging, lifecycle,
+                "Engines", "Batching", "AdminDoor", "Release", "Settings", argumentParser, logging,
             ], llama: true),
 
         target(
@@ -186,43 +193,52 @@ let package = Package(
             "accounting", "Services/Accounting/Main",
             [
                 "Launch", "Wire", "Line", "Transport", "Station", "Spool", "Telemetry", "AccountingService", "Ledger",
-                "LedgerStore", "Economics", "Keys", "AdminDoor", "Settings", logging, lifecycle,
+                "LedgerDatabase", "LedgerStore", "Economics", "Keys", "AdminDoor", "Release", "Settings",
+                argumentParser, logging, lifecycle,
             ]),
 
         target("Charts", "Tools/Charts"),
         target(
             "LoadGenerator", "Tools/LoadGenerator/Core",
-            ["Wire", "Transport", "Line", "Station", "Telemetry", "Charts", histogram, httpClient, nioCore, nioHTTP1]),
-        executable("loadgen", "Tools/LoadGenerator/Main", ["LoadGenerator", argumentParser]),
+            [
+                "Wire", "Transport", "Line", "Station", "Telemetry", "Charts", "Formats", histogram, httpClient,
+                nioCore,
+                nioHTTP1,
+            ]),
+        executable("loadgen", "Tools/LoadGenerator/Main", ["LoadGenerator", "Release", argumentParser]),
         .target(
             name: "CFloor", path: "Tools/HopBenchmark/CFloor", linkerSettings: [.linkedLibrary("zmq")]),
         target(
             "HopBenchmark", "Tools/HopBenchmark/Core",
-            ["CFloor", "Charts", "Wire", "Transport", "Line", "Station", "Telemetry", histogram]),
-        executable("hopbench", "Tools/HopBenchmark/Main", ["HopBenchmark", argumentParser]),
+            ["CFloor", "Charts", "Formats", "Wire", "Transport", "Line", "Station", "Telemetry", histogram]),
+        executable("hopbench", "Tools/HopBenchmark/Main", ["HopBenchmark", "Release", argumentParser]),
         target(
             "FactoryKit", "Tools/Factory/Kit",
-            ["Ledger", "Economics", "Transport", crypto, httpClient, nioCore, nioHTTP1]),
-        executable("factory", "Tools/Factory/Main", ["FactoryKit", "Ledger", "LedgerDatabase", "Station", argumentParser]),
-        executable("export-tokenizer", "Tools/TokenizerExport", ["Llama", argumentParser], llama: true),
+            ["Ledger", "Economics", "Formats", "Transport", crypto, httpClient, nioCore, nioHTTP1]),
+        executable(
+            "factory", "Tools/Factory/Main",
+            ["FactoryKit", "Ledger", "LedgerDatabase", "Release", "Station", argumentParser]),
+        executable("export-tokenizer", "Tools/TokenizerExport", ["Llama", "Release", argumentParser], llama: true),
 
         tests("WireTests", ["Wire"], resources: [.copy("Vectors")]),
         tests("ZMTPTests", ["ZMTP"]),
-        tests("TransportTests", ["Transport", "ZMTP"]),
+        tests("TransportTests", ["Transport", "CZeroMQ", "ZMTP"]),
         tests("LineTests", ["Line", "Wire"]),
+        tests("FormatsTests", ["Formats"]),
         tests("KeysTests", ["Keys", logging]),
         tests("SpoolTests", ["Spool", "Wire"]),
-        tests("TelemetryTests", ["Telemetry", "Wire"]),
+        tests("TelemetryTests", ["Telemetry"]),
         tests("EconomicsTests", ["Economics"]),
         tests("LlamaTests", ["Llama"], llama: true, resources: [.copy("Fixtures")]),
-        tests("SettingsTests", ["Settings", logging]),
+        tests("SettingsTests", ["Settings", argumentParser, logging]),
         tests("AdminDoorTests", ["AdminDoor", "Telemetry", hummingbird, logging, lifecycle]),
         tests("IngestServiceTests", ["IngestService", "Wire"]),
         tests(
             "OpenAIDoorTests",
-            ["OpenAIDoor", "AdminDoor", "Keys", "Telemetry", nioCore, nioPosix, nioSSL, logging, lifecycle]),
+            ["OpenAIDoor", "AdminDoor", "Keys", "Telemetry", nioCore, nioPosix, logging, lifecycle]),
         tests("TokenizationTests", ["Tokenization", "Llama"], llama: true),
         tests("BatchingTests", ["Batching"]),
+        tests("WorkerServiceTests", ["WorkerService", "Batching", "Line", "Wire"]),
         tests("EnginesTests", ["Engines", "Batching", "Llama"], llama: true),
         tests(
             "LedgerStoreTests",
@@ -231,12 +247,13 @@ let package = Package(
         tests(
             "AccountingServiceTests",
             [
-                "AccountingService", "Ledger", "LedgerDatabase", "LedgerStore", "Economics", "Keys", "Wire", "Transport", "Line", "Station", grdb,
+                "AccountingService", "Ledger", "LedgerDatabase", "LedgerStore", "Economics", "Keys", "Wire",
+                "Transport", "Line", "Station", grdb,
                 hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird"), logging,
             ]),
         tests("ChartsTests", ["Charts"]),
-        tests("HopBenchmarkTests", ["HopBenchmark", "CFloor", "Charts", "Telemetry", "Transport", "Wire"]),
-        tests("FactoryKitTests", ["FactoryKit", "Ledger", "LedgerDatabase", "LedgerStore"]),
+        tests("HopBenchmarkTests", ["HopBenchmark", "CFloor", "Charts", "Transport", "Wire"]),
+        tests("FactoryKitTests", ["FactoryKit"]),
         tests("LoadGeneratorTests", ["LoadGenerator", "Line", "Station", "Transport", "Wire"]),
     ]
 )

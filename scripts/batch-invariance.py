@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Greedy answers of the real engine alone and in a batch of 8, through a whole cluster: how many differ, and how near to
-a tie of the two best logits the first difference was.
+"""Greedy answers of the real engine alone and in a batch of 8, through a whole cluster: how many differ, and how near
+to a tie of the two best logits the first difference was.
 
     ~/.cache/tokenfactory/venv-integration/bin/python scripts/batch-invariance.py [--prompts 200] [--max-tokens 32]
 
@@ -126,8 +126,8 @@ def main():
     together, cached_together = answers(prompts, 8, options)
     differing = [i for i in range(len(prompts)) if alone[i] != together[i]]
     share = len(differing) / len(prompts)
-    print(f"{len(differing)} of {len(prompts)} greedy texts of at most {options.max_tokens} tokens differ, alone and in "
-          f"a batch of 8: {100 * share:.1f} %")
+    print(f"{len(differing)} of {len(prompts)} greedy texts of at most {options.max_tokens} tokens differ, alone and "
+          f"in a batch of 8: {100 * share:.1f} %")
     print(f"cached prompt tokens: {cached_alone} alone, {cached_together} together")
     rows, far = [], 0
     traces = margins([prompts[i] for i in differing], options.max_tokens) if differing else []

@@ -28,6 +28,7 @@ for count in $streams; do
             kinds=(plain keyed)
             ((round % 2)) && kinds=(keyed plain)
             for kind in "${kinds[@]}"; do
+                # shellcheck disable=SC2206 # a flag and its value
                 options=($target --streams "$count" --seed $((round + 1)))
                 [[ $kind == plain ]] || options+=(--idempotency-keys)
                 measure "${target:2:4}-$count-$kind-$round" "${options[@]}"
@@ -37,6 +38,7 @@ for count in $streams; do
 done
 "$bin/factory" audit --directory "$run/cluster" >"$run/audit" || { cat "$run/audit" >&2; echo "bench-claims: the audit fails" >&2; exit 1; }
 
+# shellcheck disable=SC2086 # one or several counts
 python3 - "$run" "$rounds" "$limit" $streams <<'PYTHON'
 import json
 import statistics

@@ -53,7 +53,7 @@ def request(name, prompt):
 
 
 def flood(url, body, stop):
-    """Sixteen clients that ask again and again; a process of their own, so that the one that measures waits for none."""
+    """Sixteen clients that ask again and again, in a process of their own: the one that measures waits for none."""
     def ask_again():
         while not stop.is_set():
             try:
@@ -93,15 +93,16 @@ def beside(cluster, name, unit):
 
 def main():
     for length, what in ((8192, "refused at the door"), (1 << 20, "tokenized, as far as they fit")):
-        with tempfile.TemporaryDirectory() as folder, Cluster(
-                folder, worker_options=["--context", str(min(2 * length, 1 << 20)), "--context-length", str(length)]) as cluster:
+        options = ["--context", str(min(2 * length, 1 << 20)), "--context-length", str(length)]
+        with tempfile.TemporaryDirectory() as folder, Cluster(folder, worker_options=options) as cluster:
             name = model(cluster)
             print(f"\nA context of {length:,} tokens: {what}.\n")
             refusals(cluster, name)
             print("\n| 10 KB beside sixteen of 8 MB of | alone | beside | worst |\n|---|---|---|---|")
             for kind in ("sentences", "spaces"):
                 alone, median, worst = beside(cluster, name, TEXTS[kind])
-                print(f"| {kind} | {alone * 1000:.1f} ms | {median * 1000:.1f} ms | {worst * 1000:.1f} ms |", flush=True)
+                times = " | ".join(f"{1000 * seconds:.1f} ms" for seconds in (alone, median, worst))
+                print(f"| {kind} | {times} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ measure_cluster() { # output
     rm -rf "$run/cluster"
     "$bin/factory" up --directory "$run/cluster" --engine llama --model "$model" --workers 1 --slots $streams \
         --context $context --threads "$threads" >/dev/null
+    # shellcheck disable=SC2046 # one word for each process
     prioritize $("$bin/factory" status --directory "$run/cluster" | awk 'NR > 1 {print $2}')
     "$bin/loadgen" --door "$("$bin/factory" endpoint --directory "$run/cluster" client-door)" --streams $streams \
         --requests "$requests" --prompts "$run/prompts.txt" --max-tokens "$max_tokens" --temperature 0 --ignore-eos \

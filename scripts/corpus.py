@@ -25,7 +25,7 @@ def corpus(spec):
     for index in range(spec["count"]):
         random = SplitMix64(spec["seed"] + (index + 1) * GOLDEN)
 
-        def scalar():
+        def scalar(random=random):
             low, high = ranges[random.below(len(ranges))]
             return chr(low + random.below(high - low + 1))
 

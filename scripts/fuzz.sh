@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.."
 cache=${TOKENFACTORY_CACHE:-$HOME/.cache/tokenfactory}
 prefix=${TOKENFACTORY_PREFIX:-$cache/prefix}
 out=.build/fuzz
-seconds=20 build_only= targets=()
+seconds=20 build_only="" targets=()
 while (($#)); do
   case $1 in
     --seconds) seconds=$2; shift ;;
@@ -28,17 +28,18 @@ if ((!${#targets[@]})); then
 fi
 
 mkdir -p $out/bin $out/modules $out/crashes
+# shellcheck disable=SC2054 # the comma is the compiler's
 flags=(-O -swift-version 6 -enable-testing -parse-as-library -wmo -enable-experimental-feature Lifetimes
   -enable-upcoming-feature ExistentialAny -enable-upcoming-feature InternalImportsByDefault
   -enable-upcoming-feature MemberImportVisibility -enable-upcoming-feature NonisolatedNonsendingByDefault
   -enable-upcoming-feature InferIsolatedConformances -enable-upcoming-feature ImmutableWeakCaptures
-  -sanitize=fuzzer,address -I $out/modules -I .build/debug/Modules -I Shared/CLinux)
+  -sanitize=fuzzer,address -I "$out/modules" -I .build/debug/Modules -I Shared/CLinux)
 
 # module NAME FILES...: an instrumented module, made again when one of its files is newer.
 module() {
   local name=$1
   shift
-  if [[ -e $out/modules/$name.o && -z $(find "$@" scripts/fuzz.sh -newer $out/modules/$name.o -print -quit) ]]; then
+  if [[ -e $out/modules/$name.o && -z $(find "$@" scripts/fuzz.sh -newer "$out/modules/$name.o" -print -quit) ]]; then
     return
   fi
   echo "fuzz: compiling $name"
@@ -53,11 +54,16 @@ modules_of() {
   case $1 in
     wire) module Wire Shared/Wire/*.swift; uses=(Wire) ;;
     zmtp) module ZMTP Shared/ZMTP/*.swift; uses=(ZMTP) ;;
-    spool) module Wire Shared/Wire/*.swift; module Spool Shared/Spool/*.swift; uses=(Wire Spool) ;;
+    spool)
+      module Wire Shared/Wire/*.swift
+      module Formats Shared/Formats/*.swift
+      module Spool Shared/Spool/*.swift
+      uses=(Wire Formats Spool) ;;
     http-body)
+      module Formats Shared/Formats/*.swift
       module OpenAIDoor Services/Ingest/OpenAIDoor/Reading/*.swift Services/Ingest/OpenAIDoor/Backend/DoorRequest.swift \
         Services/Ingest/OpenAIDoor/Backend/{DoorOutcome,DoorTokens}.swift
-      uses=(OpenAIDoor) ;;
+      uses=(Formats OpenAIDoor) ;;
     http-head)
       # The parser is NIO's, taken as the debug build has made it.
       [[ -e .build/debug/Modules/NIOEmbedded.swiftmodule ]] || swift build --target NIOEmbedded
@@ -75,17 +81,19 @@ modules_of() {
           .build/debug/CNIO{Atomics,Darwin,FreeBSD,LLHTTP,Linux,OpenBSD,Posix,WASI,Windows}.build -name '*.o') ;;
     trace)
       module Wire Shared/Wire/*.swift
+      module Formats Shared/Formats/*.swift
       module LoadGenerator Tools/LoadGenerator/Core/{Trace,ServiceObjectives,JSONCoding,LoadDoor,LoadRequest,ArrivalPattern}.swift \
         Tools/LoadGenerator/Core/{RandomPrompts,SeededGenerator,RandomVariate,Figure,LengthDistribution}.swift
-      uses=(Wire LoadGenerator) ;;
+      uses=(Wire Formats LoadGenerator) ;;
     chat-template | gguf)
       module Llama Shared/Llama/*.swift
       uses=(Llama) ;;
     keys)
       # Its hashes are swift-crypto's, taken as the debug build has made them.
       [[ -e .build/debug/Modules/Crypto.swiftmodule ]] || swift build --target Keys
+      module Formats Shared/Formats/*.swift
       module Keys Shared/Keys/{ClientKey,KeyDigest,KeyFile,KeyTable,RateBucket}.swift
-      uses=(Keys)
+      uses=(Formats Keys)
       while IFS= read -r file; do ready+=("$file"); done < <(
         find -L .build/debug/{Crypto,CryptoBoringWrapper,CCryptoBoringSSL,CCryptoBoringSSLShims,CXKCP,CXKCPShims}.build \
           -name '*.o') ;;
@@ -129,6 +137,7 @@ for target in "${targets[@]}"; do
     -artifact_prefix="$out/crashes/$target-" "$out/corpus/$target" "$out/seeds/$target" >"$log" 2>&1; then
     tail -n 30 "$log"
     failed+=("$target")
+    # shellcheck disable=SC2012 # names are libFuzzer's own: a word and a hash
     echo "fuzz: again: scripts/fuzz.sh --build-only $target && ${command[*]} $(ls -t "$out/crashes/$target-"* | head -n 1)"
     continue
   fi

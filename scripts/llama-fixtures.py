@@ -7,7 +7,8 @@
     venv/bin/python scripts/llama-fixtures.py --check-export DIRECTORY
                                                          # compares an exported tokenizer.json with tokens.json
 
-The strings come from a seeded generator (corpus.py, and Corpus.swift has it too), so that a count and a hash of each result suffice.
+The strings come from a seeded generator (corpus.py, and Corpus.swift has it too), so that a count and a hash of each
+result suffice.
 """
 
 import json

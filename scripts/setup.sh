@@ -2,7 +2,7 @@
 # Prepares a machine: what is there is skipped, everything else is installed, fetched or built.
 #
 #   scripts/setup.sh [all]    apt, llama and model, in this order
-#   scripts/setup.sh apt      the Debian packages that the build needs
+#   scripts/setup.sh apt      the Debian packages that the build and `make lint` need
 #   scripts/setup.sh llama    libllama and the chat-template library, from the pinned source distribution
 #   scripts/setup.sh llama-server   llama.cpp's own server, a peer for tests and benchmarks; only when asked for, and long
 #   scripts/setup.sh model    the default model (135 million parameters, 145 MB)
@@ -49,6 +49,7 @@ missing_packages() {
     command -v git >/dev/null || echo git
     command -v ninja >/dev/null || echo ninja-build
     command -v pkg-config >/dev/null || echo pkg-config
+    command -v shellcheck >/dev/null || echo shellcheck
     [[ -e /usr/include/zmq.h ]] || echo libzmq3-dev
     [[ -e /usr/include/sqlite3.h ]] || echo libsqlite3-dev
     # Only downloads need pip.

@@ -32,6 +32,7 @@ inside "grep -q -a '\.nv_fatbin' $backend" || fail "$backend holds no code for G
 size=$(inside "stat -c %s $backend")
 echo "passed  it holds code for GPUs ($((size >> 20)) MB)"
 
+# shellcheck disable=SC2016 # the container's shell runs it
 answer=$(inside '
   export TOKENFACTORY_SPOOL_DIRECTORY=/tmp/run/spool
   factory up --directory /tmp/run --engine llama >/tmp/up.log 2>&1 || { cat /tmp/up.log /tmp/run/*.log; exit 1; }

@@ -1,3 +1,4 @@
+import Formats
 public import Hummingbird
 public import Telemetry
 
@@ -32,7 +33,7 @@ public struct AdminRoutes: Sendable {
             switch await health() {
             case .ok: return Self.json(200, "{\"status\":\"ok\"}")
             case .failing(let reason):
-                return Self.json(503, "{\"status\":\"failing\",\"reason\":\(Self.quoted(reason))}")
+                return Self.json(503, "{\"status\":\"failing\",\"reason\":\(JSONText.literal(reason))}")
             }
         case "/metrics":
             return Answer(status: 200, contentType: MetricsRegistry.contentType, body: metrics.render())
@@ -51,21 +52,5 @@ public struct AdminRoutes: Sendable {
 
     private static func json(_ status: Int, _ text: String) -> Answer {
         Answer(status: status, contentType: "application/json", body: text + "\n")
-    }
-
-    /// A JSON string literal.
-    private static func quoted(_ text: String) -> String {
-        var result = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": result += "\\\""
-            case "\\": result += "\\\\"
-            case _ where scalar.value < 0x20:
-                let digits = String(scalar.value, radix: 16)
-                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result + "\""
     }
 }

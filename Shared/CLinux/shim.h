@@ -1,7 +1,7 @@
 #ifndef TOKENFACTORY_CLINUX_SHIM_H
 #define TOKENFACTORY_CLINUX_SHIM_H
 
-// What Glibc's Swift module lacks: epoll, eventfd, timerfd, variadic prctl, and constants that are enumerations or casts.
+// What Glibc's Swift module lacks: epoll, eventfd, variadic prctl, and constants that are enumerations or casts.
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -12,11 +12,9 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
 #include <sys/un.h>
 
 static const int tf_eventfd_flags = EFD_NONBLOCK | EFD_CLOEXEC;
-static const int tf_timerfd_flags = TFD_NONBLOCK | TFD_CLOEXEC;
 static const int tf_epoll_flags = EPOLL_CLOEXEC;
 static const int tf_stream_socket = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
 static const int tf_accept_flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
@@ -27,6 +25,7 @@ static const int tf_tcp_user_timeout = 18;
 static const unsigned tf_epoll_in = EPOLLIN;
 static const unsigned tf_epoll_out = EPOLLOUT;
 static const unsigned tf_epoll_hangup = EPOLLHUP | EPOLLERR;
+static const unsigned tf_epoll_once = EPOLLET;
 
 static inline int tf_name_thread(const char *name) {
     return prctl(PR_SET_NAME, name);

@@ -1,4 +1,5 @@
 import Crypto
+import Formats
 
 /// The SHA-256 of a key.
 struct KeyDigest: Hashable, Sendable {
@@ -39,9 +40,7 @@ struct KeyDigest: Hashable, Sendable {
         }
     }
 
-    var hexadecimal: String {
-        bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-    }
+    var hexadecimal: String { Hexadecimal.text(bytes) }
 
     private static func value(_ digit: UInt8) -> UInt8? {
         switch digit {

@@ -1,25 +1,31 @@
 public import AdminDoor
+public import ArgumentParser
 public import Settings
 
 extension DoorCertificate {
-    /// The certificate of a station's HTTP door, by the settings `tls-certificate` and `tls-key`; nil where they are
-    /// not given, or wrong.
-    public static func read(_ reader: inout SettingsReader) -> DoorCertificate? {
-        let certificate = reader.optionalPath(
-            "tls-certificate",
+    /// The settings of the certificate of a station's HTTP door.
+    public struct Options: ParsableArguments, Sendable {
+        @Option(
+            "tls-certificate", as: "path",
             help: "PEM file of the HTTP door's certificate and those above it; read again when it changes. "
                 + "Without it the door speaks plain HTTP.")
-        let key = reader.optionalPath("tls-key", help: "PEM file of the certificate's private key.")
-        guard certificate != nil || key != nil else { return nil }
-        guard let certificate, let key else {
-            reader.refuse(certificate == nil ? "tls-certificate" : "tls-key", because: "one needs the other")
-            return nil
-        }
-        do {
-            return try DoorCertificate(certificate: certificate, key: key)
-        } catch {
-            reader.refuse(error.path == key ? "tls-key" : "tls-certificate", because: "\(error)")
-            return nil
+        var certificate: String?
+        @Option("tls-key", as: "path", help: "PEM file of the certificate's private key.")
+        var key: String?
+
+        public init() {}
+
+        /// Reads the certificate; nil where none is given.
+        public func load() throws(SettingsError) -> DoorCertificate? {
+            guard certificate != nil || key != nil else { return nil }
+            guard let certificate, let key else {
+                throw SettingsError(certificate == nil ? "tls-certificate" : "tls-key", "one needs the other")
+            }
+            do {
+                return try DoorCertificate(certificate: certificate, key: key)
+            } catch {
+                throw SettingsError(error.path == key ? "tls-key" : "tls-certificate", "\(error)")
+            }
         }
     }
 }

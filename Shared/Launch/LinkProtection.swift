@@ -1,3 +1,4 @@
+public import ArgumentParser
 public import Logging
 public import Settings
 public import Transport
@@ -5,8 +6,8 @@ public import Transport
 /// How a station's links are protected: by the site's keys, by staying within the host, or, said out loud, not at all.
 public struct LinkProtection: Sendable {
     /// The keys; nil without any.
-    public private(set) var keys: SiteKeys?
-    private var files: SiteKeyFiles?
+    public let keys: SiteKeys?
+    private let files: SiteKeyFiles?
     /// What may be reached from other hosts without keys.
     public let isInsecure: Bool
 
@@ -21,24 +22,33 @@ public struct LinkProtection: Sendable {
         }
     }
 
-    public init(_ reader: inout SettingsReader) {
-        let secret = reader.optionalPath("link-key", help: "File with this role's secret CURVE key.")
-        let folder = reader.optionalPath(
-            "link-keys",
+    /// The settings of a station's links.
+    public struct Options: ParsableArguments, Sendable {
+        @Option("link-key", as: "path", help: "File with this role's secret CURVE key.")
+        var secret: String?
+        @Option(
+            "link-keys", as: "path",
             help: "Folder with the public CURVE keys of all roles, <role>.pub; read again when they change.")
-        isInsecure = reader.bool(
-            "insecure", default: false, help: "Listen beyond this host without keys. Said in the log every minute.")
-        guard secret != nil || folder != nil else { return }
-        guard let secret, let folder else {
-            reader.refuse(secret == nil ? "link-key" : "link-keys", because: "one needs the other")
-            return
-        }
-        let files = SiteKeyFiles(secret: secret, folder: folder)
-        do {
-            keys = try files.load()
-            self.files = files
-        } catch {
-            reader.refuse(error.path == secret ? "link-key" : "link-keys", because: "\(error)")
+        var folder: String?
+        @Flag("insecure", help: "Listen beyond this host without keys. Said in the log every minute.")
+        var isInsecure: Bool
+
+        public init() {}
+
+        /// Reads the keys.
+        public func protection() throws(SettingsError) -> LinkProtection {
+            guard secret != nil || folder != nil else {
+                return LinkProtection(keys: nil, files: nil, isInsecure: isInsecure)
+            }
+            guard let secret, let folder else {
+                throw SettingsError(secret == nil ? "link-key" : "link-keys", "one needs the other")
+            }
+            let files = SiteKeyFiles(secret: secret, folder: folder)
+            do {
+                return LinkProtection(keys: try files.load(), files: files, isInsecure: isInsecure)
+            } catch {
+                throw SettingsError(error.path == secret ? "link-key" : "link-keys", "\(error)")
+            }
         }
     }
 

@@ -6,6 +6,8 @@ public struct LineCounters: Equatable, Sendable {
     public var sessionsEnded: UInt64 = 0
     /// Hellos that were refused (above), or refusals that were read (below).
     public var refusals: UInt64 = 0
+    /// Frames that did not decode.
+    public var badFrames: UInt64 = 0
     /// Frames of a session that is not, or no longer, there.
     public var staleFrames: UInt64 = 0
     /// Frames whose sequence number was seen before; dropped.

@@ -1,3 +1,4 @@
+public import ArgumentParser
 public import Logging
 
 /// How a program's log looks.
@@ -9,20 +10,13 @@ public enum LogFormat: String, CaseIterable, Sendable {
 }
 
 /// What to log, and how.
-public struct LogSettings: Sendable {
+public struct LogSettings: ParsableArguments, Sendable {
+    @Option("log-level", default: .info, help: "Least level that is logged.")
     public var level: Logger.Level
+    @Option("log-format", default: .text, help: "Lines for people, or JSON objects.")
     public var format: LogFormat
 
-    public init(level: Logger.Level = .info, format: LogFormat = .text) {
-        self.level = level
-        self.format = format
-    }
-
-    /// Declares `log-level` and `log-format`.
-    public init(_ reader: inout SettingsReader) {
-        level = reader.choice("log-level", default: .info, help: "Least level that is logged.")
-        format = reader.choice("log-format", default: .text, help: "Lines for people, or JSON objects.")
-    }
+    public init() {}
 
     /// A logger that writes lines to standard error.
     ///

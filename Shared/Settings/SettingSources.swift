@@ -1,140 +1,140 @@
 import Configuration
 import Foundation
+import Synchronization
 
-/// The places where a setting's value can stand, strongest first: command line, environment, file.
-struct SettingSources: Sendable {
-    /// A value as written: one text, or several for a list.
-    struct Found: Sendable {
-        var texts: [String]
-        var source: SettingSource
-    }
+/// Where a program's settings stand beside its command line: the environment, then a file. Notes which settings there
+/// are, and what is wrong with their values, so that all of it is told at once.
+final class SettingSources: Sendable {
+    /// Those of the program whose command line is being read.
+    @TaskLocal static var current: SettingSources?
 
     /// The environment variable of a setting is this and its name in upper case, dashes as underscores.
-    static let environmentPrefix = "TOKENFACTORY_"
+    private static let prefix = "tokenfactory"
 
-    private let arguments: [String]
-    private let flags: CommandLineArgumentsProvider
+    /// The program's name.
+    let program: String
+    /// The flags on the command line, with dashes and without values: what they set is looked for nowhere else.
+    private let given: Set<Substring>
     private let variables: KeyMappingProvider<EnvironmentVariablesProvider>
-    private var file: (path: String, snapshot: JSONSnapshot, keys: [String])?
+    private let file: (path: String, snapshot: JSONSnapshot, keys: [String])?
 
-    /// - Parameter arguments: The program's name and its arguments.
-    init(arguments: [String], environment: [String: String]) {
-        self.arguments = arguments
-        flags = CommandLineArgumentsProvider(arguments: arguments)
+    private struct State {
+        var names: Set<String> = []
+        var flags: Set<String> = []
+        var problems: [SettingsError.Problem] = []
+    }
+    private let state = Mutex(State())
+
+    /// - Parameters:
+    ///   - arguments: Without the program's name.
+    ///   - file: The path that the command line gives; nil: the environment's, if it gives one.
+    init(program: String, arguments: [String], environment: [String: String], file: String?) throws(SettingsError) {
+        self.program = program
+        given = Set(arguments.map { $0.prefix { $0 != "=" } })
         // Compose passes an unset variable on as an empty one.
-        variables = EnvironmentVariablesProvider(environmentVariables: environment.filter { !$0.value.isEmpty })
-            .prefixKeys(with: "tokenfactory")
-    }
-
-    /// Adds the JSON file at `path` as the weakest source: an object whose keys are the settings' names.
-    mutating func addFile(_ path: String) throws {
-        let data = try Data(contentsOf: URL(fileURLWithPath: path))
-        guard let object = try JSONSerialization.jsonObject(with: data) as? [String: Any] else {
-            throw FileIsNoObject()
+        let variables = EnvironmentVariablesProvider(environmentVariables: environment.filter { !$0.value.isEmpty })
+            .prefixKeys(with: ConfigKey([Self.prefix]))
+        self.variables = variables
+        guard let path = file ?? Self.text(of: SettingsFile.name, in: variables) else {
+            self.file = nil
+            return
         }
-        let snapshot = try JSONSnapshot(data: data.bytes, providerName: path, parsingOptions: .default)
-        file = (path, snapshot, object.keys.sorted())
+        do {
+            let data = try Data(contentsOf: URL(fileURLWithPath: path))
+            guard let object = try JSONSerialization.jsonObject(with: data) as? [String: Any] else {
+                throw NoObject()
+            }
+            let snapshot = try JSONSnapshot(data: data.bytes, providerName: path, parsingOptions: .default)
+            self.file = (path, snapshot, object.keys.sorted())
+        } catch {
+            throw SettingsError(SettingsFile.name, "cannot use the file “\(path)”: \(error)")
+        }
     }
 
-    struct FileIsNoObject: Error, CustomStringConvertible {
+    private struct NoObject: Error, CustomStringConvertible {
         var description: String { "its top level is not a JSON object" }
     }
 
-    static func flag(_ name: String) -> String { "--" + name }
-
     static func variable(_ name: String) -> String {
-        environmentPrefix + name.uppercased().map { $0 == "-" ? "_" : String($0) }.joined()
+        "\(prefix)_\(name)".uppercased().map { $0 == "-" ? "_" : String($0) }.joined()
     }
 
-    /// The strongest value of a setting, or nil if it stands nowhere.
-    func find(_ name: String, list: Bool) -> Found? {
-        let key = AbsoluteConfigKey([name])
-        if case .stringArray(let texts)? = content(flags, key, .stringArray) {
-            return Found(texts: list ? texts : scalar(texts), source: .flag(Self.flag(name)))
+    /// What was found wrong, and what the file has that is no setting.
+    var problems: [SettingsError.Problem] {
+        state.withLock { state in
+            guard let file else { return state.problems }
+            return file.keys.filter { !state.names.contains($0) && $0 != SettingsFile.name }.map {
+                .init(setting: $0, source: .file(file.path), message: "no such setting")
+            } + state.problems
         }
-        let variable = SettingSource.environment(Self.variable(name))
-        if list, case .stringArray(let texts)? = content(variables, key, .stringArray) {
-            return Found(texts: texts, source: variable)
+    }
+
+    /// The value that a setting has by environment or file; nil if it stands in neither, or is wrong there.
+    func value<Value>(of name: String, parse: (String) throws -> Value) -> Value? {
+        let isNew = state.withLock { $0.names.insert(name).inserted }
+        guard !given.contains("--\(name)"), !given.contains("--no-\(name)"), let (text, source) = find(name) else {
+            return nil
         }
-        if !list, case .string(let text)? = content(variables, key, .string) {
-            return Found(texts: [text], source: variable)
+        do {
+            return try parse(text ?? { throw WrongSetting("has no value that can be used") }())
+        } catch {
+            // The parser makes a program's options more than once.
+            if isNew { note(name, text, source, error) }
+            return nil
         }
+    }
+
+    /// The value that the command line gives to a setting; nil, and noted, if it is wrong.
+    func flag<Value>(_ name: String, _ text: String, takesMany: Bool, parse: (String) throws -> Value) -> Value? {
+        let source = SettingSource.flag("--" + name)
+        let isFirst = state.withLock { $0.flags.insert(name).inserted }
+        do {
+            guard isFirst || takesMany else { throw WrongSetting("given more than once") }
+            return try parse(text)
+        } catch {
+            note(name, text, source, error)
+            return nil
+        }
+    }
+
+    private func note(_ name: String, _ text: String?, _ source: SettingSource, _ error: any Error) {
+        // What a parser of others throws says what is wrong, and not with what.
+        let message = error is WrongSetting ? "\(error)" : "\(quoted(text ?? "")): \(error)"
+        state.withLock { $0.problems.append(.init(setting: name, source: source, message: message)) }
+    }
+
+    private func find(_ name: String) -> (text: String?, source: SettingSource)? {
+        if let text = Self.text(of: name, in: variables) { return (text, .environment(Self.variable(name))) }
         guard let file, file.keys.contains(name) else { return nil }
-        return Found(texts: texts(of: key, in: file.snapshot), source: .file(file.path))
+        return (Self.text(of: name, in: file.snapshot), .file(file.path))
     }
 
-    /// What stands on the command line or in the file and is no setting in `known`; where, and what to say of it.
-    func strangers(known: [String: SettingKind]) -> [SettingsError.Problem] {
-        var problems: [SettingsError.Problem] = []
-        var seen: Set<String> = []
-        var room = 0
-        for argument in arguments.dropFirst() {
-            guard argument.hasPrefix("--") else {
-                if room == 0 {
-                    problems.append(.init(setting: argument, source: nil, message: "not expected here"))
-                }
-                room = max(0, room - 1)
-                continue
-            }
-            let name = String(argument.dropFirst(2).prefix { $0 != "=" })
-            room = 0
-            guard let kind = known[name] else {
-                problems.append(.init(setting: "--" + name, source: nil, message: "no such setting"))
-                room = .max
-                continue
-            }
-            if !argument.contains("=") { room = kind == .list ? .max : 1 }
-            if !seen.insert(name).inserted, kind != .list {
-                problems.append(.init(setting: name, source: .flag("--" + name), message: "given more than once"))
-            }
-        }
-        if let file {
-            for key in file.keys where known[key] == nil {
-                problems.append(.init(setting: key, source: .file(file.path), message: "no such setting"))
-            }
-        }
-        return problems
+    /// A value as written on a command line, whatever its type in the source.
+    private static func text(of name: String, in source: some ConfigSnapshot) -> String? {
+        text { try source.value(forKey: AbsoluteConfigKey([name]), type: $0).value?.content }
     }
 
-    /// The command-line provider splits values at commas; a scalar is put together again.
-    private func scalar(_ texts: [String]) -> [String] {
-        texts.isEmpty ? [] : [texts.joined(separator: ",")]
+    private static func text(of name: String, in source: some ConfigProvider) -> String? {
+        text { try source.value(forKey: AbsoluteConfigKey([name]), type: $0).value?.content }
     }
 
-    private func content(
-        _ provider: some ConfigProvider, _ key: AbsoluteConfigKey, _ type: ConfigType
-    ) -> ConfigContent? {
-        // Texts and lists of texts convert from whatever these two providers hold, so nothing is lost here.
-        try? provider.value(forKey: key, type: type).value?.content
-    }
-
-    private func texts(of key: AbsoluteConfigKey, in snapshot: JSONSnapshot) -> [String] {
-        for type in [ConfigType.string, .stringArray, .int, .double, .bool, .intArray, .doubleArray] {
-            guard let content = try? snapshot.value(forKey: key, type: type).value?.content else { continue }
-            switch content {
-            case .string(let text): return [text]
-            case .stringArray(let texts): return texts
-            case .int(let number): return ["\(number)"]
-            case .double(let number): return ["\(number)"]
-            case .bool(let flag): return ["\(flag)"]
-            case .intArray(let numbers): return numbers.map { "\($0)" }
-            case .doubleArray(let numbers): return numbers.map { "\($0)" }
+    private static func text(_ content: (ConfigType) throws -> ConfigContent?) -> String? {
+        for type in [ConfigType.string, .stringArray, .int, .double, .bool] {
+            switch try? content(type) {
+            case .string(let text): return text
+            case .stringArray(let texts): return texts.joined(separator: ",")
+            case .int(let number): return "\(number)"
+            case .double(let number): return "\(number)"
+            case .bool(let flag): return "\(flag)"
             default: continue
             }
         }
-        return []
+        return nil
     }
 }
 
-/// What a setting's value is; `--help` says it, and the command line is checked by it.
-enum SettingKind: String, Sendable {
-    case text
-    case path
-    case number
-    case flag
-    case duration
-    case size
-    case list
-    case choice
-    case secret
+/// Why a text is not the value of its setting.
+struct WrongSetting: Error, CustomStringConvertible {
+    var description: String
+    init(_ description: String) { self.description = description }
 }

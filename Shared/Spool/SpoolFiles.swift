@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 
 /// Names of a spool's files in its directory: `<instance>-<epoch>.<first number>.spool` segments, `<instance>-<epoch>.open`
@@ -11,7 +12,7 @@ struct SpoolFiles: Sendable {
     init(directory: String, instance: String, epoch: UInt64) {
         self.directory = directory
         let safe = instance.map { $0.isASCII && ($0.isLetter || $0.isNumber || "_-".contains($0)) ? $0 : "_" }
-        base = String(safe.prefix(100)) + "-" + Self.hexadecimal(epoch)
+        base = String(safe.prefix(100)) + "-" + Hexadecimal.text(epoch)
     }
 
     init(directory: String, base: String) {
@@ -25,7 +26,7 @@ struct SpoolFiles: Sendable {
 
     var lockPath: String { directory + "/" + base + ".lock" }
 
-    func segmentPath(first: UInt64) -> String { directory + "/" + base + "." + Self.hexadecimal(first) + ".spool" }
+    func segmentPath(first: UInt64) -> String { directory + "/" + base + "." + Hexadecimal.text(first) + ".spool" }
 
     /// First numbers of the segments that are there, ascending.
     func segments() throws(SpoolError) -> [UInt64] {
@@ -70,11 +71,6 @@ struct SpoolFiles: Sendable {
         for parts in try Self.names(in: directory) where parts[0] == base && Self.isCompanion(parts) {
             try remove(directory + "/" + parts.joined(separator: "."))
         }
-    }
-
-    private static func hexadecimal(_ value: UInt64) -> String {
-        let digits = String(value, radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
     }
 
     /// Takes the lock; nil while another open file holds it.

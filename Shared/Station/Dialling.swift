@@ -27,10 +27,25 @@ public final class Dialling {
         now: UInt64, _ links: LowerLinks, reactor: Reactor,
         _ body: @escaping @Sendable (_ name: String, _ addresses: [String]) -> Void
     ) {
-        for name in links.names {
-            let key = Key(links: ObjectIdentifier(links), name: name)
+        refresh(
+            now, links.names, of: ObjectIdentifier(links), sessions: links.side.sessionCount, reactor: reactor, body)
+    }
+
+    func refresh(
+        now: UInt64, _ sockets: DialSockets, sessions: Int, reactor: Reactor,
+        _ body: @escaping @Sendable (_ name: String, _ addresses: [String]) -> Void
+    ) {
+        refresh(now, sockets.names, of: ObjectIdentifier(sockets), sessions: sessions, reactor: reactor, body)
+    }
+
+    private func refresh(
+        _ now: UInt64, _ names: [String], of links: ObjectIdentifier, sessions: Int, reactor: Reactor,
+        _ body: @escaping @Sendable (_ name: String, _ addresses: [String]) -> Void
+    ) {
+        for name in names {
+            let key = Key(links: links, name: name)
             guard now >= due[key, default: 0] else { continue }
-            due[key] = now + (links.side.sessionCount == 0 ? Self.retryInterval : Self.interval)
+            due[key] = now + (sessions == 0 ? Self.retryInterval : Self.interval)
             resolver.resolve(name) { result in
                 guard case .success(let addresses) = result, !addresses.isEmpty else { return }
                 reactor.post { body(name, addresses) }

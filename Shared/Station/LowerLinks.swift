@@ -31,7 +31,7 @@ public final class LowerLinks {
     /// Connections tried, by link: each next one expects the next listed key of the station above.
     private var attempts: [UInt32: Int] = [:]
     /// Links whose connection has its handshake behind it.
-    private var shaken: Set<UInt32> = []
+    private var handshaken: Set<UInt32> = []
     private var random = SystemRandomNumberGenerator()
     private var links: [UInt32: DealerLink] = [:]
     private var ids: [Endpoint: UInt32] = [:]
@@ -99,12 +99,12 @@ public final class LowerLinks {
     public func handle(_ event: MonitorEvent, on link: UInt32, now: LinkTime) {
         switch event.kind {
         case .handshakeSucceeded:
-            shaken.insert(link)
+            handshaken.insert(link)
             side.connected(link, now: now)
         case .disconnected, .handshakeFailed:
             side.disconnected(link, now: now)
             // Without a handshake the station above may have another of its listed keys, or another one by now.
-            if shaken.remove(link) == nil, credentials != nil {
+            if handshaken.remove(link) == nil, credentials != nil {
                 links.removeValue(forKey: link)?.close()
                 retry(link)
             }
@@ -119,24 +119,32 @@ public final class LowerLinks {
     ) throws(TransportError) {
         guard let dealer = links[link] else { return }
         var end = UInt64.max
-        for _ in 0..<limit {
-            guard let message = try dealer.receive() else { return }
+        try dealer.receive(upTo: limit) { frame in
             let now = MonotonicClock.now()
             end = min(end, now &+ FrameTimes.budget)
-            do throws(WireError) {
-                let header = try FrameHeader.decode(message.bytes)
-                if let frame = try ControlFrame.decode(message.bytes, header: header) {
-                    side.received(frame, on: link, header: header, now: now)
-                } else if side.accepts(header, on: link, now: now) {
-                    try onWork(header, message.bytes, link, now)
-                }
-                let done = MonotonicClock.now()
-                counters.times.note(header.kind, done &- now)
-                if done >= end { return }
-            } catch {
-                counters.badFrames += 1
-                side.violated(on: link)
+            return take(frame, link, now, onWork) < end
+        }
+    }
+
+    /// Says when the frame was done with.
+    private func take(
+        _ received: ReceivedFrame, _ link: UInt32, _ now: LinkTime,
+        _ onWork: (FrameHeader, Span<UInt8>, UInt32, LinkTime) throws(WireError) -> Void
+    ) -> LinkTime {
+        do throws(WireError) {
+            let header = try FrameHeader.decode(received.bytes)
+            if let frame = try ControlFrame.decode(received.bytes, header: header) {
+                side.received(frame, on: link, header: header, now: now)
+            } else if side.accepts(header, on: link, now: now) {
+                try onWork(header, received.bytes, link, now)
             }
+            let done = MonotonicClock.now()
+            counters.times.note(header.kind, done &- now)
+            return done
+        } catch {
+            counters.badFrames += 1
+            side.violated(on: link)
+            return now
         }
     }
 

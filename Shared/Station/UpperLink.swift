@@ -77,42 +77,47 @@ public final class UpperLink {
         registration = nil
     }
 
-    /// Takes up to `limit` frames, and fewer where they take longer than ``FrameTimes/budget``. Those of the line protocol go to the dispatcher, those that carry work to `onWork`,
-    /// after their session and sequence were checked. `onWork` says whether the frame was well formed; a peer whose
+    /// Takes up to `limit` frames, and fewer where they take longer than ``FrameTimes/budget``. Those of the line protocol
+    /// go to the dispatcher, those that carry work to `onWork`, after their session and sequence were checked. `onWork` says whether the frame was well formed; a peer whose
     /// frames are not loses its session.
     public func drain(
         limit: Int = 256, _ onWork: (FrameHeader, Span<UInt8>, SessionRef, LinkTime) throws(WireError) -> Void
     ) throws(TransportError) {
         var end = UInt64.max
-        for _ in 0..<limit {
-            guard let routed = try socket.receive() else { return }
+        try socket.receive(upTo: limit) { frame in
             let now = MonotonicClock.now()
             end = min(end, now &+ FrameTimes.budget)
-            do throws(WireError) {
-                let header = try FrameHeader.decode(routed.message.bytes)
-                // A cancel from below is a client's, and its owner's to handle.
-                if header.kind != .cancel,
-                    let frame = try ControlFrame.decode(routed.message.bytes, header: header)
-                {
-                    if case .hello(let hello) = frame,
-                        let refusal = refusal(of: hello, routed.peer.raw, routed.message.userID)
-                    {
-                        dispatcher.refuse(routed.peer.raw, refusal)
-                        forget(routed.peer.raw)
-                        continue
-                    }
-                    dispatcher.received(frame, from: routed.peer.raw, header: header, now: now)
-                    if case .hello = frame { welcome(routed) }
-                } else if let session = dispatcher.accepts(header, from: routed.peer.raw, now: now) {
-                    try onWork(header, routed.message.bytes, session, now)
+            return take(frame, now, onWork) < end
+        }
+    }
+
+    /// Says when the frame was done with.
+    private func take(
+        _ received: ReceivedFrame, _ now: LinkTime,
+        _ onWork: (FrameHeader, Span<UInt8>, SessionRef, LinkTime) throws(WireError) -> Void
+    ) -> LinkTime {
+        let peer = received.peer.raw
+        do throws(WireError) {
+            let header = try FrameHeader.decode(received.bytes)
+            // A cancel from below is a client's, and its owner's to handle.
+            if header.kind != .cancel, let frame = try ControlFrame.decode(received.bytes, header: header) {
+                if case .hello(let hello) = frame, let refusal = refusal(of: hello, peer, received.userID) {
+                    dispatcher.refuse(peer, refusal)
+                    forget(peer)
+                    return now
                 }
-                let done = MonotonicClock.now()
-                counted.times.note(header.kind, done &- now)
-                if done >= end { return }
-            } catch {
-                counted.badFrames += 1
-                dispatcher.violated(by: routed.peer.raw)
+                dispatcher.received(frame, from: peer, header: header, now: now)
+                if case .hello = frame { welcome(received) }
+            } else if let session = dispatcher.accepts(header, from: peer, now: now) {
+                try onWork(header, received.bytes, session, now)
             }
+            let done = MonotonicClock.now()
+            counted.times.note(header.kind, done &- now)
+            return done
+        } catch {
+            counted.badFrames += 1
+            dispatcher.violated(by: peer)
+            return now
         }
     }
 
@@ -133,11 +138,11 @@ public final class UpperLink {
     }
 
     /// A peer whose hello was taken is no stranger any more.
-    private func welcome(_ hello: borrowing RoutedMessage) {
+    private func welcome(_ hello: ReceivedFrame) {
         if dispatcher.info(of: hello.peer.raw) == nil {
             forget(hello.peer.raw)
         } else {
-            socket.admit(hello.peer, source: linkGuard == nil ? nil : hello.message.source)
+            socket.admit(hello.peer, source: linkGuard == nil ? nil : hello.source)
         }
     }
 

@@ -25,6 +25,11 @@ extension Hello {
         min(max(minimum, ProtocolVersion.minimum), ProtocolVersion.current)
     }
 
+    /// The role that a hello claims, before the rest of it is checked; nil where there is no such role.
+    public static func role(of frame: Span<UInt8>) -> StationRole? {
+        frame.count > FrameHeader.size ? StationRole(rawValue: frame[FrameHeader.size]) : nil
+    }
+
     public init(decoding frame: Span<UInt8>, header: FrameHeader) throws(WireError) {
         var reader = try FrameReader(frame, header, .hello)
         guard header.version == Self.headerVersion(frame[33]) else {

@@ -11,6 +11,14 @@ extension FrameHeader {
         buffer.finish()
     }
 
+    /// Where the kind stands in a frame.
+    public static let kindOffset = 3
+
+    /// What a frame says that it is, before anything of it is checked; nil for what is no frame of a known kind.
+    public static func kind(of frame: Span<UInt8>) -> FrameKind? {
+        frame.count >= size ? FrameKind(rawValue: frame[kindOffset]) : nil
+    }
+
     /// Reads and checks the header: magic, version, kind, flags, and the lengths against each other, against the
     /// kind's first version and against the frame.
     public static func decode(_ frame: Span<UInt8>) throws(WireError) -> FrameHeader {

@@ -314,8 +314,8 @@ class Checker:
     def _went_with_a_disk(self, attempt, request, name, what):
         """Whether the end of this request can have been lost with its ingest's disk, and with nothing else.
 
-        An end that the ledger has counts as it stands there. And a spool is told in order: an answer that its client had
-        whole before another request began, of which the same life has told, was told of as well.
+        An end that the ledger has counts as it stands there. And a spool is told in order: an answer that its client
+        had whole before another request began, of which the same life has told, was told of as well.
         """
         if request is not None and request.state != STATES.index("expired"):
             return False
@@ -331,8 +331,8 @@ class Checker:
                     continue
                 if attempt["tokens"] > attempt["max_tokens"]:
                     continue
-                self.gone.append(f"{disk['station']}'s disk was gone: {name} had {attempt['tokens']} tokens, of at most "
-                                 f"{attempt['max_tokens']}: {what}")
+                self.gone.append(f"{disk['station']}'s disk was gone: {name} had {attempt['tokens']} tokens, of at "
+                                 f"most {attempt['max_tokens']}: {what}")
                 self.excused.add(attempt["number"])
                 self.figures["tokens unbilled with a disk"] += attempt["tokens"]
                 return True

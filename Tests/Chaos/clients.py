@@ -137,7 +137,7 @@ class HTTPClient:
             attempt["sent"] = True
             await self.send(writer, path, json.dumps(body).encode(), headers, way)
             await self.read(reader, attempt, body["stream"], way)
-        except (OSError, EOFError, asyncio.IncompleteReadError, asyncio.TimeoutError, ValueError) as error:
+        except (TimeoutError, OSError, EOFError, asyncio.IncompleteReadError, ValueError) as error:
             attempt["why"] += f", {type(error).__name__}"
             if not attempt.get("sent"):
                 attempt |= {"outcome": "refused", "status": "no connection"}

@@ -365,7 +365,7 @@ def perform(run, faults, entries, started):
                 time.sleep(length)
             finally:
                 faults[name].end(target)
-        except Exception as error:  # noqa: BLE001 - a fault that could not be done must not look like one that was
+        except Exception as error:  # a fault that could not be done must not look like one that was
             run.violation(f"{name} {target} could not be done: {type(error).__name__}: {error}")
 
     for at, name, target, length in entries:

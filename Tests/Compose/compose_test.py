@@ -140,8 +140,10 @@ def totals():
 
 def load(*words):
     """Starts the load generator as compose.yaml has it."""
-    return subprocess.Popen([*COMPOSE, "run", "--rm", "-T", "loadgen", "--ledger-deadline", str(DEADLINE), *words], stdin=subprocess.DEVNULL,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENVIRONMENT, cwd=ROOT)
+    return subprocess.Popen(
+        [*COMPOSE, "run", "--rm", "-T", "loadgen", "--ledger-deadline", str(DEADLINE), *words],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENVIRONMENT,
+        cwd=ROOT)
 
 
 def finish(running, deadline=2 * DEADLINE):
@@ -190,7 +192,8 @@ def test():
     @step("the image has every library and is not root's")
     def _():
         image = ENVIRONMENT["TOKENFACTORY_IMAGE"]
-        script = 'for name in ingest tokenizer inference-worker accounting loadgen factory; do ldd "$(command -v $name)"; done; id -u'
+        names = "ingest tokenizer inference-worker accounting loadgen factory"
+        script = f'for name in {names}; do ldd "$(command -v $name)"; done; id -u'
         output = docker("run", "--rm", image, "bash", "-c", script).stdout
         assert "not found" not in output, output
         assert output.split()[-1] == "10001", output[-200:]
@@ -251,7 +254,8 @@ def test():
             await_state("the load has begun", lambda: value(first, 9102, "tokenfactory_worker_requests_held") > 0)
             compose("up", "-d", "--no-build", "--scale", "inference-worker=3")
             assert running.poll() is None, "the load ended before the workers came"
-            workers = await_state("three workers", lambda: containers("inference-worker")[2:] and containers("inference-worker"))
+            workers = await_state(
+                "three workers", lambda: containers("inference-worker")[2:] and containers("inference-worker"))
             await_state("all three make tokens", lambda: all(value(each, 9102, "tokenfactory_worker_tokens_total") > 0
                                                               for each in workers))
             assert running.poll() is None, "the load ended before all three made tokens"
@@ -335,7 +339,8 @@ def test():
     @step("down -v leaves nothing")
     def _():
         compose("down", "-v", "--remove-orphans")
-        left = [docker(kind, "ls", "-q", *more, "--filter", f"label=com.docker.compose.project={PROJECT}").stdout.strip()
+        label = f"label=com.docker.compose.project={PROJECT}"
+        left = [docker(kind, "ls", "-q", *more, "--filter", label).stdout.strip()
                 for kind, more in (("container", ["-a"]), ("volume", []), ("network", []))]
         assert not any(left), left
 
@@ -361,7 +366,8 @@ def main():
         FAILED.append("interrupted")
     finally:
         # Containers of `run` that were cut off do not go by `down` of every Compose.
-        ours = docker("ps", "-aq", "--filter", f"label=com.docker.compose.project={PROJECT}", check=False).stdout.split()
+        label = f"label=com.docker.compose.project={PROJECT}"
+        ours = docker("ps", "-aq", "--filter", label, check=False).stdout.split()
         if ours:
             docker("rm", "-f", *ours, check=False)
         compose("down", "-v", "--remove-orphans", "-t", "1", check=False)

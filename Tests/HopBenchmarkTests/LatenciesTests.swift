@@ -65,12 +65,6 @@ import Testing
         #expect(row(1) == ["–", "–", "–", "–", "5.0"])
     }
 
-    @Test func columnsAreAsWideAsTheirWidestCell() {
-        var columns = TextColumns(["a", "bb"])
-        columns.add(["ccc", "d"])
-        #expect(columns.text == "a    bb\nccc   d\n")
-    }
-
     @Test func theMachineIsReadFromTheKernelsText() {
         let info = "processor\t: 0\nmodel name\t: Some CPU @ 2: 3 GHz\nflags\t\t: fpu hypervisor\n"
         #expect(Machine.field("model name", in: info) == "Some CPU @ 2: 3 GHz")

@@ -20,7 +20,9 @@ WORDS = ["Grüße", " aus", " 東京", " und", " \"usage\":{", "\\n", " 🙂", "
 
 def events(request, chat, style, tokens):
     """The JSON texts of a stream, in OpenAI's shape but spaced and ordered as this server likes."""
-    dump = json.dumps if "spaced" in style else lambda value: json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    def dump(value):
+        return json.dumps(value) if "spaced" in style else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
     base = {"id": "x-1", "object": "chunk", "model": "other", "created": 1}
     if "null-usage" in style:
         base["usage"] = None

@@ -14,7 +14,7 @@ import sys
 
 import pytest
 
-from doors import model, post
+from doors import model
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 PROMPT = "Say something."

@@ -56,7 +56,7 @@ def test_a_request_without_a_model_gets_the_one_that_is_served(shared):
 
 
 def test_usage_counts_what_hugging_face_counts(start):
-    """On 1,000 varied strings; the expected counts were made by Hugging Face's tokenizers (scripts/llama-fixtures.py)."""
+    """On 1,000 varied strings; Hugging Face's tokenizers made the expected counts (scripts/llama-fixtures.py)."""
     fixtures = ROOT / "Tests" / "LlamaTests" / "Fixtures"
     strings = corpus(json.loads((fixtures / "corpus.json").read_text()))
     expected = [int(entry.split(":")[0]) for entry in json.loads((fixtures / "tokens.json").read_text())["tokens"]]

@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from cluster import await_state, get
-from doors import chat, model, new_id, post, together
+from doors import model, new_id, post, together
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def fill(folder):
 
 
 def test_a_full_disk_serves_nothing_and_loses_nothing(start, small_disk):
-    """What runs when the disk fills up is recorded, in room that was set aside; nothing else is taken until there is room."""
+    """What runs when the disk fills up is recorded, in room that was set aside; nothing else is taken meanwhile."""
     cluster = start(workers=1, time_scale=1.0, ingest_options=[
         "--spool-directory", str(small_disk), "--spool-segment", "64KiB"])
     name = model(cluster)
@@ -57,7 +57,8 @@ def test_a_full_disk_serves_nothing_and_loses_nothing(start, small_disk):
 
     def refused():
         # So much goes through the spool that its next segment is needed, and then the one after.
-        return any(status == 503 and "record" in answer["error"]["message"] for status, _, answer in together([lambda: post(cluster, "/v1/completions", body)] * 64))
+        answers = together([lambda: post(cluster, "/v1/completions", body)] * 64)
+        return any(status == 503 and "record" in answer["error"]["message"] for status, _, answer in answers)
 
     await_state("nothing more is taken", refused)
     for _ in range(20):
@@ -161,7 +162,8 @@ def test_a_station_below_that_cannot_record_gets_no_work(start, small_disk, stat
     await_state("it works again", lambda: post(cluster, "/v1/completions", body)[0] == 200)
     cluster.audit()
     for process, key in [(cluster.processes[f"{station}-0"], "admin"), (cluster.processes["ingest-0"], "http")]:
-        lost = [value for metric, value in cluster.metrics(process, key).items() if metric.endswith("events_lost_total")]
+        metrics = cluster.metrics(process, key)
+        lost = [value for metric, value in metrics.items() if metric.endswith("events_lost_total")]
         assert lost == [0]
 
 

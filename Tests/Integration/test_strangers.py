@@ -1,4 +1,4 @@
-"""Peers that show no key: whatever they open, begin and leave unread, keyed clients are served and memory is bounded."""
+"""Peers without a key: whatever they open, begin and leave unread, keyed clients are served and memory is bounded."""
 
 import hashlib
 import os
@@ -159,7 +159,7 @@ def test_keyless_peers_of_a_door_with_curve_cost_a_bounded_sum(start, keys, tmp_
     sessions, crowd = [], Crowd(cluster.door)
     try:
         # Keys of their own, but no API key: the handshake is done, and then nothing more comes, or all but the end.
-        for index in range(300):
+        for _ in range(300):
             dealer = context.socket(zmq.DEALER)
             dealer.linger = 0
             dealer.reconnect_ivl = -1

@@ -37,7 +37,7 @@ def test_one_tenants_flood_does_not_keep_another_waiting(start, keys):
             try:
                 ask("greedy")
                 ended.append("greedy")
-            except Exception as error:  # noqa: BLE001 - a full queue refuses the one who fills it
+            except Exception as error:  # a full queue refuses the one who fills it
                 refused.append(error)
                 time.sleep(0.02)
 
@@ -58,8 +58,8 @@ def test_one_tenants_flood_does_not_keep_another_waiting(start, keys):
         for thread in threads:
             thread.join(120)
     assert refused, "the flood was never more than the queue holds"
-    # What the slots and the look-ahead hold goes first, and the two take turns. In the order of coming it would be all of
-    # the sixty that wait, each time; what a thread of this busy machine counts late is allowed for.
+    # What the slots and the look-ahead hold goes first, and the two take turns. In the order of coming it would be all
+    # of the sixty that wait, each time; what a thread of this busy machine counts late is allowed for.
     assert sorted(between)[-2] <= 30, between
     cluster.audit()
 

@@ -64,7 +64,7 @@ def test_a_line_is_upgraded_station_by_station_under_load(start, order):
                     model=name, messages=[{"role": "user", "content": "Something long."}], max_tokens=60,
                     temperature=0, extra_body={"ignore_eos": True})
                 answers.append(answer.choices[0].message.content)
-            except Exception as error:  # noqa: BLE001 - a door that restarts refuses connections
+            except Exception as error:  # a door that restarts refuses connections
                 refused.append(str(error))
                 stop.wait(0.2)
 
@@ -74,12 +74,12 @@ def test_a_line_is_upgraded_station_by_station_under_load(start, order):
     try:
         for program in order:
             before = len(answers)
-            await_state(f"answers before {program} is upgraded", lambda: len(answers) > before + 4)
+            await_state(f"answers before {program} is upgraded", lambda before=before: len(answers) > before + 4)
             for process in cluster.names(program):
                 make_new(process)
                 restart(cluster, process)
         before = len(answers)
-        await_state("answers of the new line", lambda: len(answers) > before + 4)
+        await_state("answers of the new line", lambda before=before: len(answers) > before + 4)
     finally:
         stop.set()
         for thread in threads:

@@ -1,3 +1,4 @@
+import ArgumentParser
 import Foundation
 import Logging
 import Synchronization
@@ -44,7 +45,7 @@ import Testing
         #expect(
             lines == [
                 #"{"time":"2023-11-14T22:13:20.123Z","level":"warning","label":"ingest","#
-                    + #""message":"say \"hi\"\n\u0001","instance":"i-1","nested":{"k":["x","y"]},"é":"ü"}"# + "\n"
+                    + #""message":"say \"hi\"\u000a\u0001","instance":"i-1","nested":{"k":["x","y"]},"é":"ü"}"# + "\n"
             ])
         let object = try JSONSerialization.jsonObject(with: Data((lines.first ?? "").utf8)) as? [String: Any]
         #expect(object?["message"] as? String == "say \"hi\"\n\u{1}")
@@ -77,20 +78,11 @@ import Testing
         #expect(lines.all.count == 2 && lines.all[1].contains("held_back=4"))
     }
 
-    @Test(arguments: [
-        (0.0, "1970-01-01T00:00:00.000Z"), (951_782_400.5, "2000-02-29T00:00:00.500Z"),
-        (-1.0, "1969-12-31T23:59:59.000Z"), (4_102_444_799.999, "2099-12-31T23:59:59.999Z"),
-    ])
-    func timestamps(_ seconds: Double, _ expected: String) {
-        #expect(LineLogHandler.timestamp(seconds) == expected)
-    }
-
     @Test func levelAndFormatAreSettings() throws {
-        let loader = SettingsLoader(
-            program: "p", about: "", arguments: ["p", "--log-level", "debug", "--log-format=json"], environment: [:])
-        guard case .loaded(let loaded) = try loader.load({ LogSettings(&$0) }) else { return }
-        #expect(loaded.settings.level == .debug)
-        #expect(loaded.settings.format == .json)
-        #expect(loaded.settings.makeLogger("x", fields: ["a": "b"]).logLevel == .debug)
+        struct Program: ParsableCommand { @OptionGroup var log: LogSettings }
+        let log = try Program.load(arguments: ["--log-level", "debug", "--log-format=json"], environment: [:]).log
+        #expect(log.level == .debug)
+        #expect(log.format == .json)
+        #expect(log.makeLogger("x", fields: ["a": "b"]).logLevel == .debug)
     }
 }

@@ -1,60 +1,53 @@
+import ArgumentParser
 import Foundation
 import Testing
 
 @testable import Settings
 
 @Suite struct SettingsTests {
-    struct Example {
-        enum Engine: String, CaseIterable { case llama, simulated }
+    enum Engine: String, CaseIterable { case llama, simulated }
 
-        var door: String
-        var slots: Int
-        var scale: Double
-        var spin: Bool
-        var timeout: Duration
+    struct Example: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "example", abstract: "An example.", version: "1.2.3")
+
+        @OptionGroup var file: SettingsFile
+        @Option("client-door", default: "tcp://127.0.0.1:7001", help: "Where clients connect.") var door: String
+        @Option("slots", default: 8, in: 1...4096, help: "Requests at once.") var slots: Int
+        @Option("time-scale", default: 1, in: 0...10, help: "Pace.") var scale: Double
+        @Flag("spin", help: "Spin before blocking.") var spin: Bool
+        @Option("heartbeat", default: .milliseconds(200), in: .zero ... .seconds(60), help: "Beat.")
         var heartbeat: UInt64
-        var limit: Int
-        var upstreams: [String]
-        var engine: Engine
-        var key: Secret?
-        var spool: String?
-
-        init(_ reader: inout SettingsReader) {
-            door = reader.string("client-door", default: "tcp://127.0.0.1:7001", help: "Where clients connect.")
-            slots = reader.int("slots", default: 8, in: 1...4096, help: "Requests at once.")
-            scale = reader.double("time-scale", default: 1, in: 0...10, help: "Pace.")
-            spin = reader.bool("spin", default: false, help: "Spin before blocking.")
-            timeout = reader.duration("timeout", default: .seconds(5), in: .zero ... .seconds(60), help: "Patience.")
-            heartbeat = reader.nanoseconds(
-                "heartbeat", default: .milliseconds(200), in: .milliseconds(10) ... .seconds(10), help: "Beat.")
-            limit = reader.bytes("body-limit", default: 8 << 20, in: 1024...1 << 30, help: "Body.")
-            upstreams = reader.list("upstreams", default: ["a:1"], help: "Addresses.")
-            engine = reader.choice("engine", default: .llama, help: "Forward pass.")
-            key = reader.secret("key", help: "Key.")
-            spool = reader.optionalPath("spool", help: "Directory.")
-        }
+        @Option("body-limit", bytes: 8 << 20, in: 1024...1 << 30, help: "Body.") var limit: Int
+        @Option("upstreams", default: ["a:1"], help: "Addresses.", parse: { $0 }) var upstreams: [[String]]
+        @Option("engine", default: .llama, help: "Forward pass.") var engine: Engine
+        @Option("spool", as: "path", help: "Directory.") var spool: String?
+        @Option("name", default: Program.name, help: "Name.") var name: String
+        @Option(
+            setting: "port", default: 7, shown: "h:7", as: "address", help: "Door.",
+            parse: {
+                guard let port = $0.split(separator: ":").last.flatMap({ Int($0) }) else { throw NoPort() }
+                return port
+            })
+        var port: Int
     }
 
-    func load(
-        _ arguments: [String] = [], _ environment: [String: String] = [:]
-    ) throws -> SettingsLoader.Loaded<Example> {
-        let loader = SettingsLoader(
-            program: "example", about: "An example.", arguments: ["example"] + arguments, environment: environment)
-        let outcome = try loader.load { Example(&$0) }
-        guard case .loaded(let loaded) = outcome else { throw Unexpected() }
-        return loaded
+    struct NoPort: Error, CustomStringConvertible { var description: String { "no port" } }
+
+    func load(_ arguments: [String] = [], _ environment: [String: String] = [:]) throws -> Example {
+        try Example.load(arguments: arguments, environment: environment)
     }
 
-    struct Unexpected: Error {}
-
+    /// What is wrong with such settings, a line for each.
     func problems(_ arguments: [String], _ environment: [String: String] = [:]) -> [String] {
-        do throws(SettingsError) {
-            let loader = SettingsLoader(
-                program: "example", about: "", arguments: ["example"] + arguments, environment: environment)
-            _ = try loader.load { Example(&$0) }
+        do {
+            _ = try load(arguments, environment)
             return []
+        } catch let error as SettingsError {
+            return error.text(program: "example").split(separator: "\n").dropLast().map(String.init)
         } catch {
-            return error.description.split(separator: "\n").dropLast().map(String.init)
+            #expect(Example.exitCode(for: error).rawValue == SettingsError.exitStatus)
+            return [Example.fullMessage(for: error)]
         }
     }
 
@@ -66,68 +59,78 @@ import Testing
     }
 
     @Test func defaultsHoldWhereNothingIsGiven() throws {
-        let example = try load().settings
+        let example = try load()
         #expect(example.door == "tcp://127.0.0.1:7001")
         #expect(example.slots == 8)
         #expect(example.scale == 1)
         #expect(example.spin == false)
-        #expect(example.timeout == .seconds(5))
         #expect(example.heartbeat == 200_000_000)
         #expect(example.limit == 8_388_608)
-        #expect(example.upstreams == ["a:1"])
+        #expect(example.upstreams == [["a:1"]])
         #expect(example.engine == .llama)
-        #expect(example.key == nil)
         #expect(example.spool == nil)
+        #expect(example.name == "example")
+        #expect(example.port == 7)
     }
 
     @Test func flagsOfEveryKindAreRead() throws {
         let example = try load([
-            "--client-door", "ipc:///tmp/a,b", "--slots=16", "--time-scale", "0.5", "--spin", "--timeout", "1.5s",
-            "--heartbeat", "20ms", "--body-limit", "64KiB", "--upstreams", "b:2,c:3", "--upstreams", "d:4",
-            "--engine", "simulated", "--key", "k", "--spool", "/tmp/x",
-        ]).settings
+            "--client-door", "ipc:///tmp/a,b", "--slots=16", "--time-scale", "0.5", "--spin",
+            "--heartbeat", "1.5s", "--body-limit", "64KiB", "--upstreams", "b:2, c:3", "--upstreams", "d:4",
+            "--engine", "simulated", "--spool", "/tmp/x", "--port", "h:9",
+        ])
         #expect(example.door == "ipc:///tmp/a,b")
         #expect(example.slots == 16)
         #expect(example.scale == 0.5)
         #expect(example.spin)
-        #expect(example.timeout == .milliseconds(1500))
-        #expect(example.heartbeat == 20_000_000)
+        #expect(example.heartbeat == 1_500_000_000)
         #expect(example.limit == 65536)
-        #expect(example.upstreams == ["b:2", "c:3", "d:4"])
+        #expect(example.upstreams.flatMap(\.self) == ["b:2", "c:3", "d:4"])
         #expect(example.engine == .simulated)
-        #expect(example.key?.revealed == "k")
         #expect(example.spool == "/tmp/x")
+        #expect(example.port == 9)
+        #expect(try load(["--upstreams", "b:2", "c:3"]).upstreams.flatMap(\.self) == ["b:2", "c:3"])
     }
 
     @Test func theCommandLineBeatsTheEnvironmentWhichBeatsTheFile() throws {
         let file = #"{"slots": 1, "time-scale": 2, "client-door": "file", "spin": true, "upstreams": ["x:1", "y:2"]}"#
         try withFile(file) { path in
-            let loaded = try load(
-                ["--slots", "3", "--config", path],
-                ["TOKENFACTORY_SLOTS": "2", "TOKENFACTORY_TIME_SCALE": "4", "TOKENFACTORY_OTHER": "ignored"])
-            #expect(loaded.settings.slots == 3)
-            #expect(loaded.settings.scale == 4)
-            #expect(loaded.settings.door == "file")
-            #expect(loaded.settings.spin)
-            #expect(loaded.settings.upstreams == ["x:1", "y:2"])
-            let sources = Dictionary(uniqueKeysWithValues: loaded.effective.map { ($0.name, $0.source) })
-            #expect(sources["slots"] == .flag("--slots"))
-            #expect(sources["time-scale"] == .environment("TOKENFACTORY_TIME_SCALE"))
-            #expect(sources["client-door"] == .file(path))
-            #expect(sources["engine"] == .defaultValue)
+            let environment = [
+                "TOKENFACTORY_SLOTS": "2", "TOKENFACTORY_TIME_SCALE": "4", "TOKENFACTORY_OTHER": "ignored",
+            ]
+            for arguments in [["--slots", "3", "--config", path], ["--config=\(path)", "--slots=3"]] {
+                let example = try load(arguments, environment)
+                #expect(example.slots == 3)
+                #expect(example.scale == 4)
+                #expect(example.door == "file")
+                #expect(example.spin)
+                #expect(example.upstreams == [["x:1", "y:2"]])
+                #expect(example.engine == .llama)
+            }
+            let example = try load(
+                ["--config", path, "--no-spin", "--upstreams", "z:1"], ["TOKENFACTORY_UPSTREAMS": "e:1,e:2"])
+            #expect(!example.spin)
+            #expect(example.upstreams == [["z:1"]])
         }
     }
 
+    @Test func aGoodFlagStandsForABadVariable() throws {
+        #expect(try load(["--slots", "3"], ["TOKENFACTORY_SLOTS": "x"]).slots == 3)
+        #expect(
+            try load(["--slots=3", "--no-spin"], ["TOKENFACTORY_SLOTS": "x", "TOKENFACTORY_SPIN": "x"]).slots == 3)
+        #expect(problems(["--slots", "y"], ["TOKENFACTORY_SLOTS": "x"]).count == 1)
+    }
+
     @Test func theFileCanBeNamedByTheEnvironment() throws {
-        try withFile(#"{"slots": 5, "timeout": "250ms"}"#) { path in
-            let example = try load([], ["TOKENFACTORY_CONFIG": path]).settings
+        try withFile(#"{"slots": 5, "heartbeat": "250ms"}"#) { path in
+            let example = try load([], ["TOKENFACTORY_CONFIG": path])
             #expect(example.slots == 5)
-            #expect(example.timeout == .milliseconds(250))
+            #expect(example.heartbeat == 250_000_000)
         }
     }
 
     @Test func anEmptyEnvironmentVariableCountsAsAbsent() throws {
-        #expect(try load([], ["TOKENFACTORY_SLOTS": ""]).settings.slots == 8)
+        #expect(try load([], ["TOKENFACTORY_SLOTS": ""]).slots == 8)
     }
 
     @Test(arguments: [
@@ -138,15 +141,16 @@ import Testing
             "example: slots: “99999999999999999999” is not a whole number"
                 + " (from the command line, --slots)"
         ),
-        (["--slots"], "example: slots: has no value that can be used (from the command line, --slots)"),
         (["--time-scale", "nan"], "example: time-scale: “nan” is not a number (from the command line, --time-scale)"),
-        (["--spin", "perhaps"], "example: spin: “perhaps” is neither true nor false (from the command line, --spin)"),
         (
-            ["--timeout", "5"],
-            "example: timeout: “5” is not a time span such as 250ms or 5s"
-                + " (from the command line, --timeout)"
+            ["--heartbeat", "5"],
+            "example: heartbeat: “5” is not a time span such as 250ms or 5s (from the command line, --heartbeat)"
         ),
-        (["--timeout", "2h"], "example: timeout: 2h is not in 0 to 1m (from the command line, --timeout)"),
+        (
+            ["--heartbeat", "2h"],
+            "example: heartbeat: 2h is not in 0 to 1m (from the command line, --heartbeat)"
+        ),
+        (["--port", "zzz"], "example: port: “zzz”: no port (from the command line, --port)"),
         (
             ["--body-limit", "1000"],
             "example: body-limit: 1000 is not in 1KiB to 1GiB"
@@ -157,20 +161,33 @@ import Testing
             "example: engine: “steam” is none of llama, simulated"
                 + " (from the command line, --engine)"
         ),
-        (["--slot", "4"], "example: --slot: no such setting"),
-        (["stray"], "example: stray: not expected here"),
-        (["--slots", "4", "stray"], "example: stray: not expected here"),
-        (["--slots=4", "stray"], "example: stray: not expected here"),
         (["--slots=4", "--slots=5"], "example: slots: given more than once (from the command line, --slots)"),
     ])
     func wrongFlagsAreRefusedByName(_ arguments: [String], _ expected: String) {
         #expect(problems(arguments).contains(expected), "\(problems(arguments))")
     }
 
+    /// What is wrong with the command line itself is said by swift-argument-parser, with status 64 as well.
+    @Test(arguments: [
+        (["--slots"], "Missing value for '--slots <number>'"),
+        (["--slot", "4"], "Unknown option '--slot'"),
+        (["stray"], "Unexpected argument 'stray'"),
+        (["--slots", "4", "stray"], "Unexpected argument 'stray'"),
+        (["--slots=4", "stray"], "Unexpected argument 'stray'"),
+        (["--spin=perhaps"], "perhaps"),
+    ])
+    func wrongCommandLinesAreRefused(_ arguments: [String], _ expected: String) {
+        let told = problems(arguments)
+        #expect(told.count == 1 && told[0].contains(expected), "\(told)")
+    }
+
     @Test func wrongEnvironmentAndFileAreRefusedByName() throws {
         #expect(
             problems([], ["TOKENFACTORY_SLOTS": "x"])
                 == ["example: slots: “x” is not a whole number (from the environment, TOKENFACTORY_SLOTS)"])
+        #expect(
+            problems([], ["TOKENFACTORY_SPIN": "perhaps"])
+                == ["example: spin: “perhaps” is neither true nor false (from the environment, TOKENFACTORY_SPIN)"])
         try withFile(#"{"slots": "x", "slotz": 1, "engine": {"a": 1}}"#) { path in
             #expect(
                 problems(["--config", path]) == [
@@ -188,62 +205,40 @@ import Testing
     }
 
     @Test func everyProblemIsToldAtOnce() {
-        #expect(problems(["--slots", "x", "--engine", "y", "--zzz"]).count == 3)
+        #expect(problems(["--slots", "x", "--engine", "y", "--zzz"], ["TOKENFACTORY_SPIN": "z"]).count == 4)
     }
 
-    @Test func helpListsEverySettingWithItsDefaultAndVariable() throws {
-        for flag in ["--help", "-h"] {
-            let loader = SettingsLoader(
-                program: "example", about: "An example.", arguments: ["example", flag, "--slots", "bad"],
-                environment: [:])
-            guard case .help(let text) = try loader.load({ Example(&$0) }) else { throw Unexpected() }
-            #expect(text.hasPrefix("example: An example."))
+    @Test(arguments: ["--help", "-h"])
+    func helpListsEverySettingWithItsDefaultAndVariable(_ flag: String) {
+        let environment = ["TOKENFACTORY_SPIN": "true", "TOKENFACTORY_SLOTS": "bad", "TOKENFACTORY_CONFIG": "/none"]
+        do {
+            _ = try load(["--config", "/none", flag], environment)
+            Issue.record("help was not shown")
+        } catch {
+            #expect(Example.exitCode(for: error) == .success)
+            let text = Example.fullMessage(for: error).split(whereSeparator: \.isWhitespace).joined(separator: " ")
             for part in [
-                "--client-door <text>", "TOKENFACTORY_CLIENT_DOOR; default: tcp://127.0.0.1:7001", "--spin\n",
-                "TOKENFACTORY_SLOTS; default: 8; 1 to 4096", "default: 5s; 0 to 1m", "8MiB; 1KiB to 1GiB",
-                "default: llama; one of llama, simulated", "--config <path>", "--help",
-            ] { #expect(text.contains(part), "\(part)") }
+                "An example.", "--client-door <text>", "[TOKENFACTORY_CLIENT_DOOR; default: tcp://127.0.0.1:7001]",
+                "--spin/--no-spin", "(default: --no-spin)", "[TOKENFACTORY_SLOTS; default: 8; 1 to 4096]",
+                "default: 200ms; 0 to 1m",
+                "8MiB; 1KiB to 1GiB", "default: llama; one of llama, simulated", "--config <path>", "--help",
+            ] { #expect(text.contains(part), "\(part) in \(text)") }
         }
     }
 
-    @Test func secretsAreNotShown() throws {
-        let loaded = try load(["--key", "hunter2"])
-        #expect(loaded.effective.first { $0.name == "key" }?.text == "<secret>")
-        var dumped = ""
-        dump(loaded.settings, to: &dumped)
-        #expect(!dumped.contains("hunter2"))
-        #expect(!"\(loaded)".contains("hunter2"))
-        #expect(!String(reflecting: loaded.settings.key).contains("hunter2"))
-        #expect(!problems(["--key", "hunter2", "--key", "hunter2"]).joined().contains("hunter2"))
+    @Test func theVersionIsTold() {
+        do {
+            _ = try load(["--version"], ["TOKENFACTORY_SLOTS": "bad"])
+            Issue.record("the version was not shown")
+        } catch {
+            #expect(Example.exitCode(for: error) == .success && Example.fullMessage(for: error) == "1.2.3")
+        }
     }
 
-    @Test func requiredAndParsedSettings() throws {
-        struct Bad: Error, CustomStringConvertible { var description: String { "no port" } }
-        func outcome(_ arguments: [String]) throws(SettingsError) -> (String, Int)? {
-            let loader = SettingsLoader(
-                program: "p", about: "", arguments: ["p"] + arguments, environment: [:])
-            let outcome = try loader.load { reader in
-                let model = reader.requiredPath("model", help: "Model.")
-                let port = reader.value("door", default: "h:7", help: "Door.") { text throws -> Int in
-                    guard let port = text.split(separator: ":").last.flatMap({ Int($0) }) else { throw Bad() }
-                    return port
-                }
-                if port == 9 { reader.refuse("door", because: "9 discards") }
-                return (model, port ?? 0)
-            }
-            guard case .loaded(let loaded) = outcome else { return nil }
-            return loaded.settings
-        }
-        #expect(try outcome(["--model", "m"])?.1 == 7)
-        #expect(throws: SettingsError.self) { try outcome([]) }
-        do throws(SettingsError) { _ = try outcome(["--door", "zzz"]) } catch {
-            #expect(
-                error.problems.map(\.message) == ["required, and given nowhere", "“zzz”: no port"])
-        }
-        do throws(SettingsError) { _ = try outcome(["--model", "m", "--door", "h:9"]) } catch {
-            #expect(error.problems.map(\.message) == ["9 discards"])
-            #expect(error.problems.first?.source == .flag("--door"))
-        }
+    @Test func whatOnlyTheUseOfASettingShowsIsToldWithItsName() {
+        #expect(throws: SettingsError("keys", "no port")) { try SettingsError.naming("keys") { throw NoPort() } }
+        #expect(
+            SettingsError("keys", "no port").text(program: "p") == "p: keys: no port\np: --help lists the settings")
     }
 
     @Test func unitsReadAndWrite() {

@@ -39,6 +39,13 @@ final class Stranger {
         #expect(unsafe Glibc.write(descriptor, bytes, bytes.count) == bytes.count)
     }
 
+    /// What has come so far.
+    func hear() -> [UInt8] {
+        var piece = [UInt8](repeating: 0, count: 4096)
+        let count = unsafe Glibc.read(descriptor, &piece, piece.count)
+        return Array(piece.prefix(max(0, count)))
+    }
+
     /// Sends what the kernel takes at once.
     func push(_ bytes: [UInt8]) {
         _ = unsafe Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))

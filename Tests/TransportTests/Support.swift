@@ -79,7 +79,7 @@ extension SocketOptions.Implementation {
 
 extension LinkSocket {
     /// Does what a reactor would have it do, so that two ends on one thread can talk.
-    func takePart() { _ = look(framesAnnounced: true, eventsAnnounced: true) }
+    func takePart() { try? (self as? StreamSocket)?.gather() }
 }
 
 /// A temporary Unix socket's endpoint.
@@ -118,5 +118,34 @@ final class Collector<Value: Sendable>: Sendable {
             if isReady { continuation.resume() }
         }
         return values
+    }
+}
+
+/// Lets a test hold a reactor's thread.
+final class Gate: Sendable {
+    private let isOpen = Atomic<Bool>(false)
+
+    func open() { isOpen.store(true, ordering: .releasing) }
+
+    func pass() { while !isOpen.load(ordering: .acquiring) {} }
+}
+
+extension RouterSocket {
+    /// Takes all that it may.
+    func receiveAll(upTo limit: Int, _ body: (ReceivedFrame) -> Void) throws(TransportError) {
+        try receive(upTo: limit) { frame -> Bool in
+            body(frame)
+            return true
+        }
+    }
+}
+
+extension DealerSocket {
+    /// Takes all that it may.
+    func receiveAll(upTo limit: Int, _ body: (ReceivedFrame) -> Void) throws(TransportError) {
+        try receive(upTo: limit) { frame -> Bool in
+            body(frame)
+            return true
+        }
     }
 }

@@ -1,12 +1,14 @@
 import ArgumentParser
 import Foundation
+import Release
 
 /// A program of its own, so that `factory`, which starts it, needs no libllama.
 @main
 struct ExportTokenizerCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "export-tokenizer",
-        abstract: "Writes a model's tokenizer as a Hugging Face directory, for tools that count tokens themselves.")
+        abstract: "Writes a model's tokenizer as a Hugging Face directory, for tools that count tokens themselves.",
+        version: ProductVersion.text)
 
     @Argument(help: "Folder to write to.") var directory: String
     @Option(help: "GGUF file; default: TOKENFACTORY_MODEL, or the one that set-up makes.") var model: String?

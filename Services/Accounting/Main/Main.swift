@@ -1,5 +1,6 @@
 import AccountingService
 import AdminDoor
+import ArgumentParser
 import Economics
 import Foundation
 import Keys
@@ -10,6 +11,7 @@ import LedgerStore
 import Line
 import Logging
 import ServiceLifecycle
+import Release
 import Settings
 import Spool
 import Station
@@ -17,80 +19,52 @@ import Telemetry
 import Transport
 import Wire
 
-/// All settings of accounting.
-struct AccountingSettings {
-    var station: StationSettings
-    var ledgerLink: Endpoint
-    var http: DoorAddress
-    var database: String
-    var prices = PriceList.illustrative
-    var reservationTime: UInt64
-    var claimTime: UInt64
-    var auditGrace: UInt64
-    var keys: KeyRing?
-    var certificate: DoorCertificate?
+/// Accounting: its settings, and how its parts are put together.
+@main
+struct AccountingProgram: StationProgram {
+    static let configuration = CommandConfiguration(
+        commandName: "accounting", abstract: "Keeps the ledger: what was made, delivered and billed, exactly once.",
+        version: ProductVersion.text)
 
-    init(_ reader: inout SettingsReader) {
-        station = StationSettings(&reader, program: "accounting")
-        ledgerLink = reader.endpoint(
-            "ledger-link", default: "tcp://127.0.0.1:7703", help: "Where producers of ledger events dial.")
-        http =
-            reader.value("http", default: "127.0.0.1:8081", help: "Where reports, /healthz and /metrics are.") {
-                try DoorAddress(parsing: $0)
-            } ?? DoorAddress(host: "127.0.0.1", port: 0)
-        database = reader.path("database", default: ".run/ledger.sqlite", help: "The ledger's SQLite file.")
-        reservationTime = reader.nanoseconds(
-            "reservation-ttl", default: .seconds(3600), in: .seconds(1)...Duration.seconds(31_536_000),
-            help: "When an ingest has been away for so long, its open requests expire, unbilled.")
-        claimTime = reader.nanoseconds(
-            "claim-ttl", default: .seconds(86_400), in: .seconds(1)...Duration.seconds(31_536_000),
-            help: "How long an idempotency key stays its request's.")
-        auditGrace = reader.nanoseconds(
-            "audit-grace", default: .seconds(Int64(AuditGrace.defaultSeconds)), in: .zero...Duration.seconds(3600),
-            help: "How long after its end a request whose attempts have not all come is pending in audits.")
-        certificate = DoorCertificate.read(&reader)
-        if let path = reader.optionalPath(
-            "keys", help: "File of API keys, as ingest's: who may read reports. Without it, whoever reaches the door.")
-        {
-            do {
-                keys = try KeyRing(contentsOf: path)
-            } catch {
-                reader.refuse("keys", because: "\(error)")
-            }
-        }
-        guard
-            let path = reader.optionalPath(
-                "prices", help: "JSON file of prices by model; without it illustrative ones hold.")
-        else { return }
-        do {
-            prices = try PriceList(contentsOf: path)
-        } catch {
-            reader.refuse("prices", because: "\(error)")
-        }
-    }
+    @Option("ledger-link", port: 7703, help: "Where producers of ledger events dial.")
+    var ledgerLink: Endpoint
+    @Option("http", port: 8081, help: "Where reports, /healthz and /metrics are.")
+    var http: DoorAddress
+    @Option("database", default: ".run/ledger.sqlite", as: "path", help: "The ledger's SQLite file.")
+    var database: String
+    @Option(
+        "reservation-ttl", default: .seconds(3600), in: .seconds(1)...Duration.seconds(31_536_000),
+        help: "When an ingest has been away for so long, its open requests expire, unbilled.")
+    var reservationTime: UInt64
+    @Option(
+        "claim-ttl", default: .seconds(86_400), in: .seconds(1)...Duration.seconds(31_536_000),
+        help: "How long an idempotency key stays its request's.")
+    var claimTime: UInt64
+    @Option(
+        "audit-grace", default: .seconds(Int64(AuditGrace.defaultSeconds)), in: .zero...Duration.seconds(3600),
+        help: "How long after its end a request whose attempts have not all come is pending in audits.")
+    var auditGrace: UInt64
+    @OptionGroup var certificateFiles: DoorCertificate.Options
+    @Option(
+        "keys", as: "path",
+        help: "File of API keys, as ingest's: who may read reports. Without it, whoever reaches the door.")
+    var keyFile: String?
+    @Option("prices", as: "path", help: "JSON file of prices by model; without it illustrative ones hold.")
+    var priceFile: String?
+    @OptionGroup(title: "Station") var station: StationSettings
+
+    static func main() async { await start() }
 }
 
-@main
-enum Main {
-    static func main() async {
-        let settings = SettingsLoader(
-            program: "accounting", about: "keeps the ledger: what was made, delivered and billed, exactly once."
-        ).loadOrExit { AccountingSettings(&$0) }.settings
-        let logger = settings.station.log.makeLogger("accounting", fields: ["name": "\(settings.station.name)"])
-        do {
-            exit(try await run(settings, logger))
-        } catch {
-            logger.critical("cannot start", metadata: ["error": "\(error)"])
-            exit(1)
-        }
-    }
-
+extension AccountingProgram {
     /// Opens the ledger; while the disk has no room for that, waits and says so.
-    private static func open(_ settings: AccountingSettings, _ logger: Logger) async throws -> LedgerStore {
+    private static func open(
+        _ settings: AccountingProgram, _ prices: PriceList, _ logger: Logger
+    ) async throws -> LedgerStore {
         while true {
             do throws(LedgerError) {
                 return try LedgerStore(
-                    path: settings.database, prices: settings.prices,
+                    path: settings.database, prices: prices,
                     settings: LedgerSettings(claimTime: settings.claimTime), now: WallClock.now(),
                     holder: settings.station.name)
             } catch {
@@ -101,13 +75,20 @@ enum Main {
         }
     }
 
-    private static func run(_ settings: AccountingSettings, _ logger: Logger) async throws -> Int32 {
-        let protection = settings.station.links
+    static func serve(_ settings: AccountingProgram, _ logger: Logger) async throws -> Int32 {
+        let protection = try settings.station.links.protection()
+        let keys = try settings.keyFile.map { path in
+            try SettingsError.naming("keys") { try KeyRing(contentsOf: path) }
+        }
+        let certificate = try settings.certificateFiles.load()
+        let prices = try settings.priceFile.map { path in
+            try SettingsError.naming("prices") { try PriceList(contentsOf: path) }
+        }
         try protection.check("ledger-link", settings.ledgerLink)
-        try protection.check("http", host: settings.http.host, isProtected: settings.keys != nil)
+        try protection.check("http", host: settings.http.host, isProtected: keys != nil)
         let folder = URL(fileURLWithPath: settings.database).deletingLastPathComponent()
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        let store = try await open(settings, logger)
+        let store = try await open(settings, prices ?? .illustrative, logger)
         let station = try StationParts(
             name: "accounting", spinMicroseconds: UInt64(settings.station.spinMicroseconds))
         let linkWatch = Task { await protection.watch(logger: logger) }
@@ -128,16 +109,16 @@ enum Main {
         let ports = PortsFile(path: settings.station.portsFile, names: ["ledger-link", "http"])
         let metrics = MetricsRegistry()
         await loop.publish(to: metrics)
-        let watch = settings.keys.map { keys in Task { await keys.watch(log: logger) } }
+        let watch = keys.map { keys in Task { await keys.watch(log: logger) } }
         defer { watch?.cancel() }
-        let certificateWatch = settings.certificate.map { certificate in
+        let certificateWatch = certificate.map { certificate in
             Task { await certificate.watch(log: logger, metrics: metrics) }
         }
         defer { certificateWatch?.cancel() }
         return await runStation(
             [
                 AdminDoor(
-                    address: settings.http, certificate: settings.certificate,
+                    address: settings.http, certificate: certificate,
                     connections: descriptors.connections(percent: 40, atMost: 1024),
                     metrics: metrics, logger: logger,
                     health: {
@@ -149,7 +130,7 @@ enum Main {
                         }
                     },
                     addRoutes: {
-                        LedgerRoutes(store, keys: settings.keys, auditGrace: settings.auditGrace).add(to: $0)
+                        LedgerRoutes(store, keys: keys, auditGrace: settings.auditGrace).add(to: $0)
                     },
                     onBound: { address in
                         Task {

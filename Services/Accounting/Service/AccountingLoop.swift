@@ -2,6 +2,7 @@ public import Line
 import Ledger
 public import Logging
 public import Station
+import Telemetry
 public import Transport
 import Wire
 

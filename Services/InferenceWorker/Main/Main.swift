@@ -1,18 +1,20 @@
 import AdminDoor
+import ArgumentParser
 import Batching
-public import Engines
+import Engines
 import Foundation
 import Launch
 import Line
 import Llama
 import Logging
+import Release
 import Settings
 import Spool
 import Station
 import Telemetry
 import Transport
 import Wire
-public import WorkerService
+import WorkerService
 
 /// Which engine computes.
 enum EngineKind: String, CaseIterable {
@@ -20,94 +22,77 @@ enum EngineKind: String, CaseIterable {
     case simulated
 }
 
-/// All settings of the inference worker.
-struct WorkerSettings {
-    var station: StationSettings
-    var tokenizers: [Endpoint]
-    var accounting: Endpoint
-    var engine: EngineKind
-    var model: String
-    var modelName: String
-    var admin: DoorAddress
-    var slots: Int
-    var context: Int
-    var contextLength: Int
-    var threads: Int
-    var stepTokens: Int
-    var gpuLayers: Int
-    var backendDirectory: String?
-    var timeScale: Double
-    var accelerator: Accelerator?
-    var commonPrefixes: String?
+/// The inference worker: its settings, and how its parts are put together.
+@main
+struct WorkerProgram: StationProgram {
+    static let configuration = CommandConfiguration(
+        commandName: "inference-worker", abstract: "Generates tokens for many requests at once on one engine.",
+        version: ProductVersion.text)
 
-    init(_ reader: inout SettingsReader) {
-        station = StationSettings(&reader, program: "inference-worker")
-        tokenizers = reader.endpoints(
-            "tokenizer", default: ["tcp://127.0.0.1:7702"],
-            help: "Tokenizers' worker links; every address of a name is dialled.")
-        accounting = reader.endpoint(
-            "accounting", default: "tcp://127.0.0.1:7703", help: "Accounting's ledger link.")
-        engine = reader.choice("engine", default: .llama, help: "What computes: libllama, or a model of a GPU.")
-        model = reader.path("model", default: ModelFile.standardPath, help: "GGUF file.")
-        modelName = reader.string(
-            "model-name", default: ModelFile.standardName, help: "The name by which clients ask for the model.")
-        admin =
-            reader.value("admin", default: "127.0.0.1:9102", help: "Where /livez, /healthz and /metrics are.") {
-                try DoorAddress(parsing: $0)
-            } ?? DoorAddress(host: "127.0.0.1", port: 0)
-        slots = reader.int("slots", default: 16, in: 1...8192, help: "Requests to hold at once.")
-        context = reader.int(
-            "context", default: 16_384, in: 64...(1 << 20),
-            help: "Tokens that the KV cache holds, all requests together.")
-        contextLength = reader.int(
-            "context-length", default: 8192, in: 64...(1 << 20), help: "Tokens that one request may have.")
-        threads = reader.int(
-            "threads", default: ProcessInfo.processInfo.activeProcessorCount, in: 1...1024,
-            help: "CPU threads of libllama; the default is the number of cores.")
-        stepTokens = reader.int(
-            "step-tokens", default: 512, in: 2...65_536,
-            help: "The most tokens in one step: longer prompts take several.")
-        gpuLayers = reader.int("gpu-layers", default: -1, in: -1...10_000, help: "Layers on the GPU; -1 for all.")
-        backendDirectory = reader.optionalPath(
-            "backend-directory", help: "Where libllama's compute libraries are, if not beside it.")
-        timeScale = reader.double(
-            "time-scale", default: 1, in: 0...1000,
-            help: "Simulated engine: what a step takes of its modelled time; 0 for none.")
-        accelerator = reader.value("accelerator", default: "H100", help: "Simulated engine: which GPU.") { id in
-            guard let found = Accelerator.named(id) else { throw UnknownAccelerator() }
-            return found
-        }
-        commonPrefixes = reader.optionalPath(
-            "common-prefixes",
-            help: "JSON array of texts or arrays of token ids: beginnings of prompts whose cache all tenants share.")
-    }
+    @Option("tokenizer", port: 7702, help: "Tokenizers' worker links; every address of a name is dialled.")
+    var tokenizers: [[Endpoint]]
+    @Option("accounting", port: 7703, help: "Accounting's ledger link.")
+    var accounting: Endpoint
+    @Option("engine", default: .llama, help: "What computes: libllama, or a model of a GPU.")
+    var engine: EngineKind
+    @Option("model", default: ModelFile.standardPath, as: "path", help: "GGUF file.")
+    var model: String
+    @Option("model-name", default: ModelFile.standardName, help: "The name by which clients ask for the model.")
+    var modelName: String
+    @Option("admin", port: 9102, help: "Where /livez, /healthz and /metrics are.")
+    var admin: DoorAddress
+    @Option("slots", default: 16, in: 1...8192, help: "Requests to hold at once.")
+    var slots: Int
+    @Option(
+        "context", default: 16_384, in: 64...(1 << 20),
+        help: "Tokens that the KV cache holds, all requests together.")
+    var context: Int
+    @Option("context-length", default: 8192, in: 64...(1 << 20), help: "Tokens that one request may have.")
+    var contextLength: Int
+    @Option(
+        "threads", default: ProcessInfo.processInfo.activeProcessorCount, in: 1...1024,
+        help: "CPU threads of libllama; the default is the number of cores.")
+    var threads: Int
+    @Option(
+        "step-tokens", default: 512, in: 2...65_536,
+        help: "The most tokens in one step: longer prompts take several.")
+    var stepTokens: Int
+    @Option("gpu-layers", default: -1, in: -1...10_000, help: "Layers on the GPU; -1 for all.")
+    var gpuLayers: Int
+    @Option(
+        "backend-directory", as: "path", help: "Where libllama's compute libraries are, if not beside it.")
+    var backendDirectory: String?
+    @Option(
+        "time-scale", default: 1, in: 0...1000,
+        help: "Simulated engine: what a step takes of its modelled time; 0 for none.")
+    var timeScale: Double
+    @Option(
+        setting: "accelerator", default: Accelerator.named("H100"), shown: "H100", as: "id",
+        help: "Simulated engine: which GPU.", parse: { try WorkerProgram.accelerator($0) })
+    var accelerator: Accelerator?
+    @Option(
+        "common-prefixes", as: "path",
+        help: "JSON array of texts or arrays of token ids: beginnings of prompts whose cache all tenants share.")
+    var commonPrefixes: String?
+    @OptionGroup(title: "Station") var station: StationSettings
+
+    static func main() async { await start() }
 
     struct UnknownAccelerator: Error, CustomStringConvertible {
         var description: String { "none of \(Accelerator.catalogue.map(\.id).joined(separator: ", "))" }
     }
+
+    fileprivate static func accelerator(_ id: String) throws -> Accelerator {
+        guard let found = Accelerator.named(id) else { throw UnknownAccelerator() }
+        return found
+    }
 }
 
-extension EngineRunner: EngineControl {}
-
-@main
-enum Main {
-    static func main() async {
-        let settings = SettingsLoader(
-            program: "inference-worker", about: "generates tokens for many requests at once on one engine."
-        ).loadOrExit { WorkerSettings(&$0) }.settings
-        let logger = settings.station.log.makeLogger("worker", fields: ["name": "\(settings.station.name)"])
-        do {
-            exit(try await run(settings, logger))
-        } catch {
-            logger.critical("cannot start", metadata: ["error": "\(error)"])
-            exit(1)
-        }
-    }
-
-    private static func run(_ settings: WorkerSettings, _ logger: Logger) async throws -> Int32 {
+extension WorkerProgram {
+    static func serve(_ settings: WorkerProgram, _ logger: Logger) async throws -> Int32 {
         let station = try StationParts(
             name: "worker", spinMicroseconds: UInt64(settings.station.spinMicroseconds))
-        let protection = settings.station.links
+        let protection = try settings.station.links.protection()
         let watch = Task { await protection.watch(logger: logger) }
         defer { watch.cancel() }
         try protection.check("admin", host: settings.admin.host)
@@ -122,15 +107,33 @@ enum Main {
         let runner = EngineRunner(clock: { MonotonicClock.now() }) { reports.deliver($0) }
         reports.set(runner)
         let contextLength = try start(runner, settings, logger)
-        let loop = WorkerLoop(
+        let worker = Worker(
             WorkerConfiguration(
-                name: settings.station.name, modelName: settings.modelName, tokenizers: settings.tokenizers,
-                slots: settings.slots, contextLength: contextLength, line: settings.station.line,
-                credentials: protection.credentials(above: "tokenizer")),
-            station: station, engine: runner, reports: reports, ledger: ledger, log: logger)
+                name: settings.station.name, modelName: settings.modelName, slots: settings.slots,
+                contextLength: contextLength, line: settings.station.line), epoch: station.epoch)
+        let tokenizers = DialSockets(
+            station, targets: settings.tokenizers.flatMap { $0 },
+            credentials: protection.credentials(above: "tokenizer"))
+        let shell = StationShell(
+            worker, station: station, ledger: ledger, lines: [StationLine("tokenizer_link", tokenizers)],
+            // A worker's heartbeats are answers, so that but for credit and ledger events, which say so, nothing waits
+            // for ticks.
+            tickInterval: min(100_000_000, settings.station.line.silenceLimit / 8), log: logger,
+            perform: { command in
+                switch command {
+                case .admit(let request): runner.admit(request)
+                case .cancel(let id): runner.cancel(id)
+                case .handBackAll: runner.handBackAll()
+                }
+            },
+            takeIn: { worker in
+                reports.take { rows, _, endedAt in
+                    worker.stepped(rows, endedAt: endedAt, now: MonotonicClock.now())
+                }
+            })
         let ports = PortsFile(path: settings.station.portsFile, names: ["admin"])
         let metrics = MetricsRegistry()
-        await loop.publish(to: metrics)
+        await shell.publish(to: metrics, prefix: "tokenfactory_worker")
         let drainSeconds = settings.station.drainSeconds
         let pendingEvents = settings.station.pendingEvents
         let replay = SpoolReplay.Configuration(
@@ -144,10 +147,10 @@ enum Main {
                     connections: DescriptorBudget.raised().connections(percent: 90, atMost: 1024), metrics: metrics,
                     logger: logger,
                     health: {
-                        if let failure = await loop.ledgerFailure(pendingLimit: pendingEvents) {
+                        if let failure = await shell.ledgerFailure(pendingLimit: pendingEvents) {
                             return .failing(failure)
                         }
-                        return await loop.isReady ? .ok : .failing("no tokenizer has a session")
+                        return await shell.isReady ? .ok : .failing("no tokenizer has a session")
                     },
                     onBound: { address in
                         Task {
@@ -156,7 +159,7 @@ enum Main {
                             }
                         }
                     }),
-                StationRun(start: { await loop.start() }, drain: { await loop.drain(boundSeconds: drainSeconds) }),
+                StationRun(start: { await shell.start() }, drain: { await shell.drain(boundSeconds: drainSeconds) }),
             ], logger: logger)
         runner.stop()
         if !runner.waitUntilStopped(seconds: 5) {
@@ -166,7 +169,7 @@ enum Main {
     }
 
     /// Starts the engine's thread; the tokens that one request may have.
-    private static func start(_ runner: EngineRunner, _ settings: WorkerSettings, _ logger: Logger) throws -> Int {
+    private static func start(_ runner: EngineRunner, _ settings: WorkerProgram, _ logger: Logger) throws -> Int {
         let contextLength = min(settings.contextLength, settings.context)
         switch settings.engine {
         case .llama:
@@ -187,7 +190,7 @@ enum Main {
             return length
         case .simulated:
             let vocabulary = try LlamaModel(path: settings.model, vocabularyOnly: true).vocabulary
-            guard let accelerator = settings.accelerator else { throw WorkerSettings.UnknownAccelerator() }
+            guard let accelerator = settings.accelerator else { throw WorkerProgram.UnknownAccelerator() }
             let engine = try SimulatedEngine(
                 SimulatedEngine.Options(
                     model: StepModel(accelerator: accelerator, shape: .llama8B), timeScale: settings.timeScale,
@@ -204,7 +207,7 @@ enum Main {
         }
     }
 
-    private static func commonPrefixes(_ settings: WorkerSettings, _ vocabulary: Vocabulary) throws -> [[UInt32]] {
+    private static func commonPrefixes(_ settings: WorkerProgram, _ vocabulary: Vocabulary) throws -> [[UInt32]] {
         guard let path = settings.commonPrefixes else { return [] }
         return try CommonPrefixes.read(path, vocabulary: vocabulary)
     }

@@ -3,10 +3,9 @@ import Engines
 import Logging
 import Synchronization
 import Transport
-import WorkerService
 
 /// The way of the engine's reports to the reactor's thread: those that come while it is busy are taken up together.
-final class ReportTarget: StepReports {
+final class ReportTarget: Sendable {
     private struct State: Sendable {
         /// Oldest first.
         var pending: [StepReport] = []

@@ -1,5 +1,5 @@
 import Batching
-import Station
+import Line
 import Telemetry
 import Wire
 

@@ -1,11 +1,12 @@
 import AdminDoor
-import Foundation
+import ArgumentParser
 import IngestService
 import Keys
 import Launch
 import Line
 import Logging
 import OpenAIDoor
+import Release
 import Settings
 import Spool
 import Station
@@ -14,91 +15,72 @@ import Telemetry
 import Transport
 import Wire
 
-/// All settings of the ingest.
-struct IngestSettings {
-    var station: StationSettings
-    var clientDoor: Endpoint
-    var tokenizerLink: Endpoint
-    var http: DoorAddress
-    var accounting: Endpoint
-    var keys: KeyRing?
-    var certificate: DoorCertificate?
-    var admission: Int
-    var waiting: UInt64
-    var heldBytes: Int
-    var bodyLimit: Int
-    var corsOrigins: [String]
-    var strictFields: Bool
-    var clientFrame: Int
-    var clientConnections: Int
-    var listedClients: Bool
+/// The ingest: its settings, and how its parts are put together.
+@main
+struct IngestProgram: StationProgram {
+    static let configuration = CommandConfiguration(
+        commandName: "ingest", abstract: "Takes requests at both doors and streams the answers back.",
+        version: ProductVersion.text)
 
-    init(_ reader: inout SettingsReader) {
-        station = StationSettings(&reader, program: "ingest")
-        clientDoor = reader.endpoint(
-            "client-door", default: "tcp://127.0.0.1:7700", help: "Where clients of the ZeroMQ door dial.")
-        tokenizerLink = reader.endpoint(
-            "tokenizer-link", default: "tcp://127.0.0.1:7701", help: "Where tokenizers dial.")
-        http =
-            reader.value("http", default: "127.0.0.1:8080", help: "Where the HTTP door listens.") {
-                try DoorAddress(parsing: $0)
-            } ?? DoorAddress(host: "127.0.0.1", port: 0)
-        accounting = reader.endpoint(
-            "accounting", default: "tcp://127.0.0.1:7703", help: "Accounting's ledger link.")
-        let path = reader.optionalPath(
-            "keys",
-            help:
-                "File of API keys: lines of a key's SHA-256, its tenant and what it may do; read again when it changes. "
-                + "Without it, loopback only.")
-        certificate = DoorCertificate.read(&reader)
-        admission = reader.int(
-            "admission", default: 4096, in: 1...1_000_000,
-            help: "Requests that may wait for a tokenizer; beyond it clients are told to retry later.")
-        waiting = reader.nanoseconds(
-            "waiting", default: .seconds(60), in: .milliseconds(100)...Duration.seconds(86_400),
-            help: "How long a request may wait for a tokenizer before it fails as unavailable.")
-        heldBytes = reader.bytes(
-            "held-bytes", default: 1 << 30, in: (1 << 20)...(1 << 40),
-            help: "Bytes of prompts to hold at once; beyond them clients are told to retry later.")
-        bodyLimit = reader.bytes(
-            "body-limit", default: 8 << 20, in: 1024...(16 << 20), help: "Largest HTTP request body.")
-        corsOrigins =
-            (reader.optionalString(
-                "cors-origins", help: "Origins whose pages may use the HTTP door, separated by commas; * for all.")
-            ?? "")
-            .split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
-        strictFields = reader.bool(
-            "strict-fields", default: false,
-            help: "Refuses requests with unknown fields, which are ignored and named otherwise.")
-        clientFrame = reader.bytes(
-            "client-frame", default: 1 << 20, in: (64 << 10)...(16 << 20),
-            help: "Longest frame of the ZeroMQ door with link keys. Together with it grows what clients without an API "
-                + "key may cost; the HTTP door and the door within the host take long prompts without.")
-        clientConnections = reader.int(
-            "client-connections", default: 4096, in: 1...1_000_000,
-            help: "Connections that the ZeroMQ door takes at once.")
-        listedClients = reader.bool(
-            "listed-clients", default: false,
-            help: "The ZeroMQ door with link keys admits the CURVE keys alone that --keys lists (client-key=).")
-        if listedClients, path == nil || station.links.keys == nil {
-            reader.refuse("listed-clients", because: "it needs --keys, --link-key and --link-keys")
-        }
-        guard let path else { return }
-        do {
-            keys = try KeyRing(contentsOf: path)
-        } catch {
-            reader.refuse("keys", because: "\(error)")
-        }
-    }
+    @Option("client-door", port: 7700, help: "Where clients of the ZeroMQ door dial.")
+    var clientDoor: Endpoint
+    @Option("tokenizer-link", port: 7701, help: "Where tokenizers dial.")
+    var tokenizerLink: Endpoint
+    @Option("http", port: 8080, help: "Where the HTTP door listens.")
+    var http: DoorAddress
+    @Option("accounting", port: 7703, help: "Accounting's ledger link.")
+    var accounting: Endpoint
+    @Option(
+        "keys", as: "path",
+        help: "File of API keys: lines of a key's SHA-256, its tenant and what it may do; read again when it changes. "
+            + "Without it, loopback only.")
+    var keyFile: String?
+    @OptionGroup var certificateFiles: DoorCertificate.Options
+    @Option(
+        "admission", default: 4096, in: 1...1_000_000,
+        help: "Requests that may wait for a tokenizer; beyond it clients are told to retry later.")
+    var admission: Int
+    @Option(
+        "waiting", default: .seconds(60), in: .milliseconds(100)...Duration.seconds(86_400),
+        help: "How long a request may wait for a tokenizer before it fails as unavailable.")
+    var waiting: UInt64
+    @Option(
+        "held-bytes", bytes: 1 << 30, in: (1 << 20)...(1 << 40),
+        help: "Bytes of prompts to hold at once; beyond them clients are told to retry later.")
+    var heldBytes: Int
+    @Option("body-limit", bytes: 8 << 20, in: 1024...(16 << 20), help: "Largest HTTP request body.")
+    var bodyLimit: Int
+    @Option(
+        "cors-origins", default: [], help: "Origins whose pages may use the HTTP door, separated by commas; * for all.",
+        parse: { $0 })
+    var corsOrigins: [[String]]
+    @Flag("strict-fields", help: "Refuses requests with unknown fields, which are ignored and named otherwise.")
+    var strictFields: Bool
+    @Option(
+        "client-frame", bytes: 1 << 20, in: (64 << 10)...(16 << 20),
+        help: "Longest frame of the ZeroMQ door with link keys. Together with it grows what clients without an API "
+            + "key may cost; the HTTP door and the door within the host take long prompts without.")
+    var clientFrame: Int
+    @Option(
+        "client-connections", default: 4096, in: 1...1_000_000,
+        help: "Connections that the ZeroMQ door takes at once.")
+    var clientConnections: Int
+    @Flag(
+        "listed-clients",
+        help: "The ZeroMQ door with link keys admits the CURVE keys alone that --keys lists (client-key=).")
+    var listedClients: Bool
+    @OptionGroup(title: "Station") var station: StationSettings
+
+    static func main() async { await start() }
 }
 
-extension IngestSettings {
+extension IngestProgram {
     /// The ZeroMQ door's socket.
-    var doorSocket: SocketOptions {
+    private func doorSocket(_ protection: LinkProtection) -> SocketOptions {
         var options = SocketOptions()
         options.limits.connections = clientConnections
         // libzmq cuts off no client by bytes: fewer frames may wait than on the line, and with link keys they are short.
-        if station.links.keys != nil, case .tcp = clientDoor {
+        if protection.keys != nil, case .tcp = clientDoor {
             options.maximumMessageBytes = Int64(clientFrame)
             options.receiveHighWater = 64
             options.sendHighWater = 4096
@@ -116,28 +98,22 @@ private struct ListedClients: ClientListing {
     var generation: UInt64 { keys.generation }
 }
 
-@main
-enum Main {
-    static func main() async {
-        let settings = SettingsLoader(
-            program: "ingest", about: "takes requests at both doors and streams the answers back."
-        ).loadOrExit { IngestSettings(&$0) }.settings
-        let logger = settings.station.log.makeLogger("ingest", fields: ["name": "\(settings.station.name)"])
-        do {
-            exit(try await run(settings, logger))
-        } catch {
-            logger.critical("cannot start", metadata: ["error": "\(error)"])
-            exit(1)
+extension IngestProgram {
+    static func serve(_ settings: IngestProgram, _ logger: Logger) async throws -> Int32 {
+        let protection = try settings.station.links.protection()
+        let keys = try settings.keyFile.map { path in
+            try SettingsError.naming("keys") { try KeyRing(contentsOf: path) }
         }
-    }
-
-    private static func run(_ settings: IngestSettings, _ logger: Logger) async throws -> Int32 {
-        try settings.station.links.check("client-door", settings.clientDoor)
-        try settings.station.links.check("tokenizer-link", settings.tokenizerLink)
-        var door = DoorConfiguration(address: settings.http, keys: settings.keys)
-        door.certificate = settings.certificate
+        let certificate = try settings.certificateFiles.load()
+        if settings.listedClients, keys == nil || protection.keys == nil {
+            throw SettingsError("listed-clients", "it needs --keys, --link-key and --link-keys")
+        }
+        try protection.check("client-door", settings.clientDoor)
+        try protection.check("tokenizer-link", settings.tokenizerLink)
+        var door = DoorConfiguration(address: settings.http, keys: keys)
+        door.certificate = certificate
         door.bodyLimit = settings.bodyLimit
-        door.corsOrigins = settings.corsOrigins
+        door.corsOrigins = settings.corsOrigins.flatMap(\.self)
         door.strictFields = settings.strictFields
         let descriptors = DescriptorBudget.raised()
         door.maximumConnections = descriptors.connections(percent: 60, atMost: door.maximumConnections)
@@ -147,16 +123,15 @@ enum Main {
         try door.checkExposure()
         if case .tcp(let host, let port) = settings.clientDoor {
             // Both doors are held to the same rule.
-            try DoorConfiguration(address: DoorAddress(host: host, port: Int(port)), keys: settings.keys)
+            try DoorConfiguration(address: DoorAddress(host: host, port: Int(port)), keys: keys)
                 .checkExposure()
         }
         let station = try StationParts(name: "ingest", spinMicroseconds: UInt64(settings.station.spinMicroseconds))
-        let protection = settings.station.links
         let linkWatch = Task { await protection.watch(logger: logger) }
         defer { linkWatch.cancel() }
         let doorGuard = protection.guardian(
             of: "client-door", roles: [], anybody: "client",
-            listing: settings.listedClients ? settings.keys.map(ListedClients.init) : nil)
+            listing: settings.listedClients ? keys.map(ListedClients.init) : nil)
         let lineGuard = protection.guardian(of: "tokenizer-link", roles: ["tokenizer"])
         let authenticator =
             protection.keys == nil
@@ -169,13 +144,12 @@ enum Main {
                 settings: settings.station.spool),
             station: station, accounting: settings.accounting, role: .ingest, name: settings.station.name,
             settings: settings.station.line, credentials: protection.credentials(above: "accounting"))
-        let keys = settings.keys
         let openTenant = door.openTenant
         var configuration = IngestConfiguration(
             name: settings.station.name, clientDoor: settings.clientDoor, tokenizerLink: settings.tokenizerLink,
             admission: settings.admission, heldBytes: settings.heldBytes, waitingNanoseconds: settings.waiting,
             line: settings.station.line, doorGuard: doorGuard, lineGuard: lineGuard)
-        configuration.doorSocket = settings.doorSocket
+        configuration.doorSocket = settings.doorSocket(protection)
         configuration.doorSocket.limits.connections = descriptors.connections(
             percent: 30, atMost: settings.clientConnections)
         configuration.tokenizerConnections = descriptors.connections(
@@ -195,7 +169,7 @@ enum Main {
             directory: spools, accounting: settings.accounting, role: .ingest,
             name: settings.station.name, line: settings.station.line,
             credentials: protection.credentials(above: "accounting"))
-        let certificateWatch = settings.certificate.map { certificate in
+        let certificateWatch = certificate.map { certificate in
             Task { await certificate.watch(log: logger, metrics: metrics) }
         }
         defer { certificateWatch?.cancel() }

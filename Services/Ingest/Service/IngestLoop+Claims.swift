@@ -2,6 +2,7 @@ import Dispatch
 import Line
 import OpenAIDoor
 import Station
+import Tables
 import Transport
 import Wire
 

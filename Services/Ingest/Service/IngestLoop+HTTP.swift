@@ -2,6 +2,7 @@ public import AdminDoor
 public import Keys
 public import OpenAIDoor
 import Station
+import Tables
 import Telemetry
 import Transport
 import Wire

@@ -3,6 +3,7 @@ import Line
 import Logging
 import OpenAIDoor
 import Station
+import Tables
 import Transport
 import Wire
 

@@ -4,6 +4,7 @@ import Logging
 import OpenAIDoor
 import Spool
 import Station
+import Tables
 import Telemetry
 import Transport
 import Wire

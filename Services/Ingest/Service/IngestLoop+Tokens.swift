@@ -2,6 +2,7 @@ public import Keys
 import Line
 public import OpenAIDoor
 import Station
+import Tables
 import Telemetry
 import Transport
 import Wire

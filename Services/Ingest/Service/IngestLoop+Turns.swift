@@ -2,6 +2,7 @@ import Line
 import Logging
 import OpenAIDoor
 import Station
+import Tables
 import Telemetry
 import Transport
 import Wire

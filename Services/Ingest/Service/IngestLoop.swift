@@ -3,6 +3,7 @@ import Line
 public import Logging
 import OpenAIDoor
 public import Station
+import Tables
 import Telemetry
 public import Transport
 import Wire

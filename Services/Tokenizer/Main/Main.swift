@@ -1,9 +1,11 @@
 import AdminDoor
+import ArgumentParser
 import Foundation
 import Launch
 import Line
 import Llama
 import Logging
+import Release
 import Settings
 import Spool
 import Station
@@ -13,64 +15,46 @@ import Tokenization
 import Transport
 import Wire
 
-/// All settings of the tokenizer.
-struct TokenizerSettings {
-    var station: StationSettings
-    var ingests: [Endpoint]
-    var workerLink: Endpoint
-    var accounting: Endpoint
-    var model: String
-    var modelName: String
-    var admin: DoorAddress
-    var lookahead: Int
-    var threads: Int
+/// The tokenizer: its settings, and how its parts are put together.
+@main
+struct TokenizerProgram: StationProgram {
+    static let configuration = CommandConfiguration(
+        commandName: "tokenizer", abstract: "Encodes prompts, chooses a worker, and makes text of its tokens.",
+        version: ProductVersion.text)
 
-    init(_ reader: inout SettingsReader) {
-        station = StationSettings(&reader, program: "tokenizer")
-        ingests = reader.endpoints(
-            "ingest", default: ["tcp://127.0.0.1:7701"],
-            help: "Ingests' tokenizer links; every address of a name is dialled.")
-        workerLink = reader.endpoint(
-            "worker-link", default: "tcp://127.0.0.1:7702", help: "Where inference workers dial.")
-        accounting = reader.endpoint(
-            "accounting", default: "tcp://127.0.0.1:7703", help: "Accounting's ledger link.")
-        model = reader.path(
-            "model", default: ModelFile.standardPath, help: "GGUF file whose vocabulary and chat template are used.")
-        modelName = reader.string(
-            "model-name", default: ModelFile.standardName, help: "The name by which clients ask for the model.")
-        admin =
-            reader.value("admin", default: "127.0.0.1:9101", help: "Where /livez, /healthz and /metrics are.") {
-                try DoorAddress(parsing: $0)
-            } ?? DoorAddress(host: "127.0.0.1", port: 0)
-        lookahead = reader.int(
-            "lookahead", default: 16, in: 1...65_536,
-            help: "Requests to hold beyond what the workers can take, to encode while they generate.")
-        threads = reader.int(
-            "encode-threads", default: ProcessInfo.processInfo.activeProcessorCount, in: 1...1024,
-            help: "Threads that encode prompts; the default is the number of cores.")
-    }
+    @Option("ingest", port: 7701, help: "Ingests' tokenizer links; every address of a name is dialled.")
+    var ingests: [[Endpoint]]
+    @Option("worker-link", port: 7702, help: "Where inference workers dial.")
+    var workerLink: Endpoint
+    @Option("accounting", port: 7703, help: "Accounting's ledger link.")
+    var accounting: Endpoint
+    @Option(
+        "model", default: ModelFile.standardPath, as: "path",
+        help: "GGUF file whose vocabulary and chat template are used.")
+    var model: String
+    @Option("model-name", default: ModelFile.standardName, help: "The name by which clients ask for the model.")
+    var modelName: String
+    @Option("admin", port: 9101, help: "Where /livez, /healthz and /metrics are.")
+    var admin: DoorAddress
+    @Option(
+        "lookahead", default: 16, in: 1...65_536,
+        help: "Requests to hold beyond what the workers can take, to encode while they generate.")
+    var lookahead: Int
+    @Option(
+        "encode-threads", default: ProcessInfo.processInfo.activeProcessorCount, in: 1...1024,
+        help: "Threads that encode prompts; the default is the number of cores.")
+    var threads: Int
+    @OptionGroup(title: "Station") var station: StationSettings
+
+    static func main() async { await start() }
 }
 
-@main
-enum Main {
-    static func main() async {
-        let settings = SettingsLoader(
-            program: "tokenizer", about: "encodes prompts, chooses a worker, and makes text of its tokens."
-        ).loadOrExit { TokenizerSettings(&$0) }.settings
-        let logger = settings.station.log.makeLogger("tokenizer", fields: ["name": "\(settings.station.name)"])
-        do {
-            exit(try await run(settings, logger))
-        } catch {
-            logger.critical("cannot start", metadata: ["error": "\(error)"])
-            exit(1)
-        }
-    }
-
-    private static func run(_ settings: TokenizerSettings, _ logger: Logger) async throws -> Int32 {
+extension TokenizerProgram {
+    static func serve(_ settings: TokenizerProgram, _ logger: Logger) async throws -> Int32 {
         let model = try LlamaModel(path: settings.model, vocabularyOnly: true)
         let station = try StationParts(
             name: "tokenizer", spinMicroseconds: UInt64(settings.station.spinMicroseconds))
-        let protection = settings.station.links
+        let protection = try settings.station.links.protection()
         let watch = Task { await protection.watch(logger: logger) }
         defer { watch.cancel() }
         try protection.check("worker-link", settings.workerLink)
@@ -86,7 +70,7 @@ enum Main {
             station: station, accounting: settings.accounting, role: .tokenizer, name: settings.station.name,
             settings: settings.station.line, credentials: protection.credentials(above: "accounting"))
         var configuration = TokenizerConfiguration(
-            name: settings.station.name, modelName: settings.modelName, ingests: settings.ingests,
+            name: settings.station.name, modelName: settings.modelName, ingests: settings.ingests.flatMap(\.self),
             workerLink: settings.workerLink, lookahead: settings.lookahead, encodeThreads: settings.threads,
             line: settings.station.line, workerGuard: workerGuard,
             credentials: protection.credentials(above: "ingest"))

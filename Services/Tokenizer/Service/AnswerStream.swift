@@ -1,3 +1,4 @@
+import Line
 import Station
 import Telemetry
 import Tokenization

@@ -1,6 +1,7 @@
 import Line
 import Spool
 import Station
+import Tables
 import Telemetry
 import Tokenization
 import Transport

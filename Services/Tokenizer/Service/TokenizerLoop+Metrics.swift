@@ -1,5 +1,6 @@
 import Line
 import Station
+import Tables
 public import Telemetry
 import Tokenization
 

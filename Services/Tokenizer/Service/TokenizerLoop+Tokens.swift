@@ -3,6 +3,7 @@ import Line
 import Llama
 import Logging
 import Station
+import Tables
 import Tokenization
 import Transport
 import Wire

@@ -2,6 +2,7 @@ import Line
 import Logging
 import Spool
 import Station
+import Tables
 import Telemetry
 import Tokenization
 import Transport

@@ -4,6 +4,7 @@ import Llama
 public import Logging
 import Spool
 public import Station
+import Tables
 import Telemetry
 public import Tokenization
 public import Transport

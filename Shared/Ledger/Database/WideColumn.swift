@@ -47,7 +47,8 @@ package struct DamagedColumn: Error, CustomStringConvertible {
 extension Row {
     /// The column's value. GRDB's own subscript ends the process when it is of another type, which a damaged file can
     /// bring about.
-    package func checked<Value: DatabaseValueConvertible>(_ column: String, _: Value.Type = Value.self) throws -> Value {
+    package func checked<Value: DatabaseValueConvertible>(_ column: String, _: Value.Type = Value.self) throws -> Value
+    {
         guard let stored = self[column] as DatabaseValue?, let value = Value.fromDatabaseValue(stored) else {
             throw DamagedColumn(column: column)
         }
@@ -55,7 +56,9 @@ extension Row {
     }
 
     /// The same for a column that may be null, or that an older schema does not have.
-    package func optional<Value: DatabaseValueConvertible>(_ column: String, _: Value.Type = Value.self) throws -> Value? {
+    package func optional<Value: DatabaseValueConvertible>(_ column: String, _: Value.Type = Value.self) throws
+        -> Value?
+    {
         guard let stored = self[column] as DatabaseValue?, !stored.isNull else { return nil }
         guard let value = Value.fromDatabaseValue(stored) else { throw DamagedColumn(column: column) }
         return value

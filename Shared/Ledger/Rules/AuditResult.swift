@@ -81,8 +81,9 @@ public struct AuditResult: Sendable {
     package init() {}
 
     /// Adds a finding, in the order of the checks.
-    package mutating func note(_ severity: AuditFinding.Severity, _ check: AuditCheck, _ sequence: Int64? = nil, _ text: String)
-    {
+    package mutating func note(
+        _ severity: AuditFinding.Severity, _ check: AuditCheck, _ sequence: Int64? = nil, _ text: String
+    ) {
         if severity == .violation { violations += 1 }
         guard findings.count < Self.findingLimit else {
             omitted += 1

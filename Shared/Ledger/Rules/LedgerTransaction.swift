@@ -36,7 +36,8 @@ package struct LedgerTransaction<State: LedgerState> {
         self.prices = prices
         self.settings = settings
         self.now = Int64(clamping: now)
-        chain = try state.lastRow().map { Chain(sequence: $0.sequence, hash: $0.hash) } ?? Chain(publicKey: key.publicKey)
+        chain =
+            try state.lastRow().map { Chain(sequence: $0.sequence, hash: $0.hash) } ?? Chain(publicKey: key.publicKey)
         chainAtStart = chain.sequence
         if cache.sequence != chain.sequence { cache.clear() }
         self.cache = cache

@@ -8,9 +8,9 @@ import Synchronization
 /// reactor.register(router) { [weak self] in self?.assumeIsolated { $0.drain() } }
 /// ```
 /// A turn: wait for sockets or a wake-up; call `onMonitor` and `onReadable` of those that have something; run the jobs
-/// and posted bodies that were there; tick if it is time; call the end-of-turn body; send what all that sent. A turn that leaves work behind is
-/// followed at once by the next, so a busy socket starves neither others nor the jobs, as long as `onReadable` takes at
-/// most ``receivesPerTurn`` frames.
+/// and posted bodies that were there; let time pass, for sockets and tick; call the end-of-turn body; send what all that
+/// sent. A turn that leaves work behind is followed at once by the next, so a busy socket starves neither others nor the
+/// jobs, as long as `onReadable` takes at most ``receivesPerTurn`` frames.
 public final class Reactor: SerialExecutor, Sendable {
     /// How many frames a socket's `onReadable` should take before it returns; what remains is found in the next turn.
     public static let receivesPerTurn = 256
@@ -26,7 +26,7 @@ public final class Reactor: SerialExecutor, Sendable {
     private let wakeups = Atomic<UInt64>(0)
     private let jobs = Atomic<UInt64>(0)
     // Confined to the reactor's thread: reached through `confined`, which checks that.
-    nonisolated(unsafe) private let loop = ReactorLoop()
+    nonisolated(unsafe) private let loop: ReactorLoop
 
     private enum Work: Sendable {
         case job(UnownedJob)
@@ -53,6 +53,9 @@ public final class Reactor: SerialExecutor, Sendable {
         self.name = name
         spin = spinMicroseconds * 1000
         wake = try WakeSignal()
+        let loop = try ReactorLoop()
+        try loop.watch(wake: wake.descriptor)
+        unsafe self.loop = loop
         try ReactorThread.launch(name: name) { self.run() }
     }
 
@@ -158,10 +161,10 @@ public final class Reactor: SerialExecutor, Sendable {
         _ socket: (any LinkSocket)?, onReadable: @escaping @Sendable () -> Void,
         onMonitor: (@Sendable (MonitorEvent) -> Void)?
     ) -> Registration {
-        guard let socket else { return Registration(nil) }
-        socket.reactor = self
-        confined.add(socket, onReadable: onReadable, onMonitor: onMonitor)
-        return Registration(socket)
+        socket?.registration?.cancel()
+        let registration = Registration(socket, self, confined, onReadable: onReadable, onMonitor: onMonitor)
+        confined.add(registration)
+        return registration
     }
 
     /// Calls `body` every so many nanoseconds, on the reactor's thread (resolution: 1 ms; missed ticks are skipped).
@@ -183,8 +186,6 @@ public final class Reactor: SerialExecutor, Sendable {
     /// To be set on the reactor's thread; replaces the one before.
     public func setTurnEnd(_ body: @escaping @Sendable () -> Void) { confined.turnEnd = body }
 
-    func forget(_ socket: any LinkSocket) { confined.remove(socket) }
-
     private var confined: ReactorLoop {
         checkIsolated()
         return unsafe loop
@@ -196,9 +197,8 @@ public final class Reactor: SerialExecutor, Sendable {
         thread.store(ReactorThread.current, ordering: .relaxed)
         let loop = confined
         var batch: [Work] = []
-        loop.prepare(wake: wake.descriptor)
         while let timeout = sleepTime(loop) {
-            if loop.poll(milliseconds: timeout) { wake.lower() }
+            loop.poll(milliseconds: timeout)
             loop.dispatch()
             let isRunning = take(&batch)
             execute(&batch)
@@ -291,16 +291,4 @@ public struct ReactorStatistics: Hashable, Sendable {
     public let wakeups: UInt64
     /// Jobs and posted bodies.
     public let jobs: UInt64
-}
-
-/// A socket's place in a reactor.
-public final class Registration {
-    private weak var socket: (any LinkSocket)?
-
-    init(_ socket: (any LinkSocket)?) { self.socket = socket }
-
-    /// Ends the callbacks, on the reactor's thread; the socket stays open.
-    public func cancel() {
-        socket?.leaveReactor()
-    }
 }

@@ -1,34 +1,14 @@
-import CLinux
-
-/// What a reactor's thread polls and calls. Confined to that thread.
+/// What a reactor's thread waits for and calls: one epoll set for all sockets, and one time. Confined to that thread.
 ///
-/// `zmq_poll` asks each socket twice in every call, at two system calls a piece; here the sockets' descriptors are
-/// polled. libzmq's announces that a socket's state has changed, once: what a call on the socket has seen meanwhile it
-/// does not announce again (zmq_getsockopt(3), ZMQ_FD). So sockets are asked what they hold before the thread sleeps.
+/// In each turn the poller announces what the kernel has, which the sockets take (``Watched``); then their owners are
+/// called, one after the other, each once. A socket that may have something for its owner stands in `holding`, until it is
+/// asked before the thread sleeps and has nothing: so a turn costs what has happened, not what there is.
 ///
-/// Invariant: `descriptors[0]` is the wake-up, and an entry of `polled` knows the places of its own, whenever `isStale`
-/// is false; closing a socket removes it first, so that no closed one is polled.
-@safe final class ReactorLoop {
+/// Each socket says when it wants to be called for the time's sake (``LinkSocket/dueAt``). The earliest of these times and
+/// of the tick's bounds the wait. To find the next one is a pass over all sockets, but only when one was due: a socket
+/// that is gone leaves no time behind, and none has to be taken out of anything.
+final class ReactorLoop {
     var turnEnd: (@Sendable () -> Void)?
-
-    private final class Entry {
-        let socket: any LinkSocket
-        let onReadable: @Sendable () -> Void
-        let onMonitor: (@Sendable (MonitorEvent) -> Void)?
-        var isActive = true
-        /// Where its descriptors stand among those that are polled; 0 for none.
-        var framesIndex = 0
-        var eventsIndex = 0
-
-        init(
-            _ socket: any LinkSocket, _ onReadable: @escaping @Sendable () -> Void,
-            _ onMonitor: (@Sendable (MonitorEvent) -> Void)?
-        ) {
-            self.socket = socket
-            self.onReadable = onReadable
-            self.onMonitor = onMonitor
-        }
-    }
 
     private struct Tick {
         let every: UInt64
@@ -38,51 +18,72 @@ import CLinux
         let body: @Sendable () -> Void
     }
 
-    private var wake: Int32 = -1
-    private var entries: [Entry] = []
-    /// Those that were polled last.
-    private var polled: [Entry] = []
-    private var descriptors: [pollfd] = []
-    private var isStale = true
+    let poller: Poller
+    private var registrations: [Registration] = []
+    private var holding: [Registration] = []
+    private var unsent: [Registration] = []
+    /// Empty between the steps of a turn: keeps its memory for the next.
+    private var current: [Registration] = []
+    /// No socket's time is before this.
+    private var earliest = UInt64.max
     private var ticking: Tick?
 
-    func prepare(wake: Int32) { self.wake = wake }
+    init() throws(TransportError) { poller = try Poller() }
 
-    func add(
-        _ socket: any LinkSocket, onReadable: @escaping @Sendable () -> Void,
-        onMonitor: (@Sendable (MonitorEvent) -> Void)?
-    ) {
-        remove(socket)
-        entries.append(Entry(socket, onReadable, onMonitor))
-        socket.isPolled = true
-        isStale = true
+    /// Has a wake-up end the wait.
+    func watch(wake: Int32) throws(TransportError) { _ = try poller.add(self, at: 0, wake, [.reading, .once]) }
+
+    // MARK: Sockets
+
+    func add(_ registration: Registration) {
+        guard let socket = registration.socket else { return }
+        registrations.append(registration)
+        registration.isActive = true
+        socket.registration = registration
+        socket.watch(by: poller)
+        arm(socket.dueAt)
+        // What came before, nothing announces.
+        hold(registration)
     }
 
-    func remove(_ socket: any LinkSocket) {
-        guard let index = entries.firstIndex(where: { $0.socket === socket }) else { return }
-        entries.remove(at: index).isActive = false
-        leave(socket)
-        isStale = true
-    }
-
-    /// From here on nobody flushes it.
-    private func leave(_ socket: any LinkSocket) {
-        socket.isPolled = false
-        socket.flush()
+    func remove(_ registration: Registration) {
+        guard registration.isActive else { return }
+        registrations.removeAll { $0 === registration }
+        leave(registration)
     }
 
     func removeAll() {
-        for entry in entries {
-            entry.isActive = false
-            leave(entry.socket)
-        }
-        entries = []
-        polled = []
-        descriptors = []
-        isStale = true
+        for registration in registrations { leave(registration) }
+        (registrations, holding, unsent) = ([], [], [])
         ticking = nil
         turnEnd = nil
     }
+
+    /// From here on nobody flushes the socket.
+    private func leave(_ registration: Registration) {
+        registration.isActive = false
+        registration.socket?.flush()
+        registration.socket?.watch(by: nil)
+    }
+
+    /// The socket may have something for its owner.
+    func hold(_ registration: Registration) {
+        guard registration.isActive, !registration.isHolding else { return }
+        registration.isHolding = true
+        holding.append(registration)
+    }
+
+    /// The socket has something to send when the turn ends.
+    func willFlush(_ registration: Registration) {
+        guard !registration.isUnsent else { return }
+        registration.isUnsent = true
+        unsent.append(registration)
+    }
+
+    /// A socket's time is not after this one any more.
+    func arm(_ time: UInt64) { earliest = min(earliest, time) }
+
+    // MARK: Time
 
     func setTick(every: UInt64, slack: UInt64 = 0, now: UInt64, _ body: @escaping @Sendable () -> Void) {
         ticking = Tick(every: every, slack: slack, next: now + every, body: body)
@@ -93,98 +94,89 @@ import CLinux
         ticking?.next = min(next, now() + within)
     }
 
-    /// Milliseconds until the next tick, rounded up; −1 if there is none.
+    /// Milliseconds for which there is nothing to do unless something comes, rounded up; −1 if that is for ever.
     func patience(now: () -> UInt64) -> Int {
-        guard let ticking else { return -1 }
+        guard !isHolding() else { return 0 }
+        let next = min(earliest, ticking?.next ?? .max)
+        guard next < .max else { return -1 }
         let now = now()
-        return now >= ticking.next ? 0 : Int((ticking.next - now + 999_999) / 1_000_000)
+        return now >= next ? 0 : Int((next - now - 1) / 1_000_000) + 1
     }
 
+    /// Lets time pass: for the sockets that are due, and for the tick.
     func tick(now: () -> UInt64) {
-        guard let due = ticking else { return }
+        guard ticking != nil || earliest < .max else { return }
         let now = now()
-        guard now + due.slack >= due.next else { return }
+        if now >= earliest { callDue(now) }
+        guard let due = ticking, now + due.slack >= due.next else { return }
         let next = due.next + due.every
         ticking?.next = next > now ? next : now + due.every
         due.body()
     }
 
-    /// Waits for sockets or the wake-up; true if it was raised.
-    func poll(milliseconds: Int) -> Bool {
-        rebuildIfStale()
-        look(milliseconds: isHolding() ? 0 : Int32(clamping: milliseconds))
-        return descriptors[0].revents != 0
+    private func callDue(_ now: UInt64) {
+        earliest = .max
+        for registration in registrations {
+            guard let socket = registration.socket else { continue }
+            if socket.dueAt <= now { socket.timePassed(now) }
+            arm(socket.dueAt)
+        }
     }
+
+    // MARK: A turn
+
+    /// Waits for something, at most so many milliseconds; −1 is for ever.
+    func poll(milliseconds: Int) { poller.wait(milliseconds: milliseconds) }
 
     /// Whether a socket has something, without waiting and without calling anybody.
-    func hasReadable() -> Bool {
-        rebuildIfStale()
-        return isHolding() || look(milliseconds: 0) > 0
-    }
+    func hasReadable() -> Bool { isHolding() || poller.wait(milliseconds: 0) }
 
-    @discardableResult
-    private func look(milliseconds: Int32) -> Int32 {
-        let ready = unsafe CLinux.poll(&descriptors, nfds_t(descriptors.count), milliseconds)
-        // An interrupted or failed poll has written no events, and the next turn asks again.
-        if ready < 0 { for index in descriptors.indices { descriptors[index].revents = 0 } }
-        return ready
-    }
-
-    /// Whether a socket has something that its descriptors may have announced already.
+    /// Asks the sockets that may have something whether they do.
     private func isHolding() -> Bool {
-        var isHolding = false
-        for entry in entries where entry.socket.isHolding() { isHolding = true }
-        return isHolding
+        holding.removeAll { registration in
+            registration.isHolding = registration.isActive && registration.socket?.isHolding() == true
+            return !registration.isHolding
+        }
+        return !holding.isEmpty
     }
 
     /// Calls back for every socket that has something.
     func dispatch() {
-        // A callback may add or remove sockets, which makes `descriptors` stale but does not change it.
-        for entry in polled where entry.isActive {
-            let found = entry.socket.look(
-                framesAnnounced: isAnnounced(entry.framesIndex), eventsAnnounced: isAnnounced(entry.eventsIndex))
-            // A handshake is reported before the frames that follow it.
-            if found.events { events(of: entry) }
-            if found.frames, entry.isActive { entry.onReadable() }
+        poller.announce()
+        guard !holding.isEmpty else { return }
+        swap(&holding, &current)
+        for registration in current {
+            registration.isHolding = false
+            call(registration)
+            // What it still has, or got from what it did, is looked for before the thread sleeps.
+            hold(registration)
         }
+        current.removeAll(keepingCapacity: true)
     }
 
-    private func isAnnounced(_ index: Int) -> Bool { index > 0 && descriptors[index].revents != 0 }
-
-    private func events(of entry: Entry) {
-        while entry.isActive {
-            // An error means that the context is ending, and the socket's next use says so.
-            guard let event = try? entry.socket.nextEvent() else { return }
-            entry.onMonitor?(event)
-        }
+    private func call(_ registration: Registration) {
+        // A callback may close other sockets, and its own.
+        guard registration.isActive, let socket = registration.socket else { return }
+        let held = socket.held
+        // A handshake is reported before the frames that follow it. An error means that the context is ending, and the
+        // socket's next use says so.
+        while held.events, registration.isActive, let event = try? socket.nextEvent() { registration.onMonitor?(event) }
+        if held.frames, registration.isActive { registration.onReadable() }
     }
 
     /// Sends what all sockets were given since the last time.
     func flush() {
-        for entry in entries { entry.socket.flush() }
-    }
-
-    private func rebuildIfStale() {
-        guard isStale else { return }
-        isStale = false
-        polled = entries
-        descriptors.removeAll(keepingCapacity: true)
-        descriptors.append(pollfd(fd: wake, events: .in, revents: 0))
-        for entry in entries {
-            let (frames, events) = entry.socket.descriptors
-            entry.eventsIndex = watch(events)
-            entry.framesIndex = watch(frames)
+        guard !unsent.isEmpty else { return }
+        swap(&unsent, &current)
+        for registration in current {
+            registration.isUnsent = false
+            registration.socket?.flush()
         }
-    }
-
-    private func watch(_ descriptor: Int32?) -> Int {
-        guard let descriptor else { return 0 }
-        descriptors.append(pollfd(fd: descriptor, events: .in, revents: 0))
-        return descriptors.count - 1
+        current.removeAll(keepingCapacity: true)
     }
 }
 
-extension Int16 {
-    /// poll's "something is there".
-    static let `in` = Int16(POLLIN)
+extension ReactorLoop: Watched {
+    /// A wake-up has nothing to say: that the wait has ended is all.
+    func announced(_ what: Poller.Interest, at tag: Int) {}
 }

@@ -1,7 +1,8 @@
 import CLinux
 import Glibc
 
-/// An eventfd: wakes a thread that polls it, from any thread.
+/// An eventfd: wakes a thread that polls it, from any thread. Nobody reads it: it is watched for each time that it is
+/// raised.
 ///
 /// Invariant: `descriptor` is open from `init` to `deinit`.
 struct WakeSignal: ~Copyable, Sendable {
@@ -15,9 +16,4 @@ struct WakeSignal: ~Copyable, Sendable {
     deinit { Glibc.close(descriptor) }
 
     func raise() { eventfd_write(descriptor, 1) }
-
-    func lower() {
-        var count: eventfd_t = 0
-        _ = unsafe eventfd_read(descriptor, &count)
-    }
 }

@@ -130,7 +130,7 @@ private actor ZAPServer {
 
     private func answer() {
         for _ in 0..<Reactor.receivesPerTurn {
-            var part = Message()
+            var part = LibraryMessage()
             // An error means that the context is ending, and with it all handshakes.
             guard (try? socket.socket.receive(into: &part)) == true else { return }
             var frames = [part.copy()]

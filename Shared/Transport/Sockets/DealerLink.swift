@@ -32,4 +32,9 @@ public final class DealerLink {
     public func send(_ bytes: Span<UInt8>) -> SendOutcome { socket.send(bytes) }
 
     public func receive() throws(TransportError) -> Message? { try socket.receive() }
+
+    /// See ``DealerSocket/receive(upTo:_:)``.
+    public func receive(upTo limit: Int, _ body: (ReceivedFrame) -> Bool) throws(TransportError) {
+        try socket.receive(upTo: limit, body)
+    }
 }

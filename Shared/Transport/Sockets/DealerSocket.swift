@@ -5,14 +5,13 @@ import CZeroMQ
 /// Belongs to one thread at a time. Nothing is queued for a router that is not there: sending is `unreachable` until
 /// the handshake, which `MonitorEvent.Kind.handshakeSucceeded` announces. It connects again by itself.
 public struct DealerSocket: ~Copyable {
-    private enum State {
-        /// The address decides who speaks for it.
-        case unconnected(Context, PeerID, SocketOptions, Security)
-        case connected(any LinkSocket)
-    }
-
-    private var state: State
-    private var counted = SocketCounters()
+    private let context: Context
+    private let routingID: PeerID
+    private let options: SocketOptions
+    private let security: Security
+    /// The first address decides who speaks for it; nil before it is connected.
+    private(set) var link: (any LinkSocket)?
+    private let tally = SocketTally()
 
     public init(
         _ context: Context, routingID: PeerID, options: SocketOptions = SocketOptions(), security: Security = .plain
@@ -21,47 +20,41 @@ public struct DealerSocket: ~Copyable {
         guard routingID.role != 0 else {
             throw .system(operation: "set routing id \(routingID) of", subject: "socket", code: EINVAL)
         }
-        state = .unconnected(context, routingID, options, security)
+        self.context = context
+        self.routingID = routingID
+        self.options = options
+        self.security = security
     }
 
     deinit { link?.release() }
 
     /// What it has seen and refused since it was made.
     public var counters: SocketCounters {
-        var counters = counted
+        var counters = tally.counters
         counters.refusals = link?.refusals ?? ConnectionRefusals()
         return counters
     }
 
-    /// What is connected; nil before that.
-    var link: (any LinkSocket)? {
-        if case .connected(let link) = state { link } else { nil }
-    }
-
     /// Begins to connect; whether it works, events say. Again only after ``disconnect(_:)``.
     public mutating func connect(_ endpoint: Endpoint) throws(TransportError) {
-        switch state {
-        case .connected(let link):
-            try link.connect(endpoint)
-        case .unconnected(let context, let id, let options, let security):
-            let link: any LinkSocket
-            if options.isDirect(endpoint, security) {
-                link = try StreamSocket(.dealer(id), options: options)
-            } else {
-                let library = try LibrarySocket(context, type: ZMQ_DEALER, options: options)
-                try library.set(ZMQ_ROUTING_ID, id)
-                try library.set(ZMQ_IMMEDIATE, 1)
-                try library.apply(security, domain: options.securityDomain)
-                try library.startMonitor()
-                link = library
-            }
-            try link.connect(endpoint)
-            state = .connected(link)
+        if let link { return try link.connect(endpoint) }
+        let link: any LinkSocket
+        if options.isDirect(endpoint, security) {
+            link = StreamSocket(.dealer(routingID), options: options, tally: tally)
+        } else {
+            let library = try LibrarySocket(context, type: ZMQ_DEALER, options: options, tally: tally)
+            try library.set(ZMQ_ROUTING_ID, routingID)
+            try library.set(ZMQ_IMMEDIATE, 1)
+            try library.apply(security, domain: options.securityDomain)
+            try library.startMonitor()
+            link = library
         }
+        try link.connect(endpoint)
+        self.link = link
     }
 
     /// Ends the connection to `endpoint`, as it was given to `connect`, and the attempts at it.
-    public mutating func disconnect(_ endpoint: Endpoint) throws(TransportError) {
+    public func disconnect(_ endpoint: Endpoint) throws(TransportError) {
         guard let link else { throw .system(operation: "disconnect", subject: endpoint.description, code: ENOENT) }
         try link.disconnect(endpoint)
     }
@@ -70,31 +63,38 @@ public struct DealerSocket: ~Copyable {
     public var isEstablished: Bool { link?.isEstablished ?? false }
 
     /// Closes the socket: later sends fail, and nothing is received. Dropping it does the same.
-    public mutating func close() { link?.release() }
+    public func close() { link?.release() }
 
-    /// Takes the next frame without waiting; nil if there is none.
-    ///
-    /// After many bad messages in a row it also says nil; the socket is then still readable for the reactor's next turn.
-    public mutating func receive() throws(TransportError) -> Message? {
-        guard let routed = try link?.receive(counting: &counted) else { return nil }
-        return routed.takeMessage()
+    /// Takes up to `limit` frames without waiting and lends each to `body`; see the router's form.
+    public func receive(upTo limit: Int, _ body: (ReceivedFrame) -> Bool) throws(TransportError) {
+        try link?.receive(upTo: limit, body)
+    }
+
+    /// Takes and copies the next frame without waiting; see the router's form.
+    public func receive() throws(TransportError) -> Message? {
+        var message: Message?
+        try receive(upTo: 1) {
+            message = Message($0)
+            return true
+        }
+        return message
     }
 
     /// Sends one frame without waiting; it is copied.
     ///
     /// `unreachable` until the event of the handshake has been taken (by ``nextEvent()`` or a reactor) and after that of
     /// the loss. `wouldBlock` if the queue is full, or, over libzmq, the connection lost and its event not yet taken.
-    public mutating func send(_ bytes: Span<UInt8>) -> SendOutcome {
+    public func send(_ bytes: Span<UInt8>) -> SendOutcome {
         let outcome = link?.send(bytes, to: nil) ?? .unreachable
-        counted.count(outcome)
+        tally.counters.count(outcome)
         return outcome
     }
 
     /// The next connection event, if no reactor takes them.
-    public mutating func nextEvent() throws(TransportError) -> MonitorEvent? { try link?.nextEvent() }
+    public func nextEvent() throws(TransportError) -> MonitorEvent? { try link?.nextEvent() }
 
     /// Blocks until a frame or an event is there, for code that has no reactor; false when the time is over.
-    public mutating func wait(milliseconds: Int) throws(TransportError) -> Bool {
+    public func wait(milliseconds: Int) throws(TransportError) -> Bool {
         try link?.wait(milliseconds: milliseconds) ?? false
     }
 }

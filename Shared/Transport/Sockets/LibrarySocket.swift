@@ -10,9 +10,12 @@ import CZeroMQ
     private(set) var monitor: UnsafeMutableRawPointer?
     /// Whether a dealer's handshake is done, as far as its monitor's events have been read.
     private(set) var isEstablished = false
-    /// The reactor that polls this, from registration until closing.
-    var reactor: Reactor?
-    var isPolled = false
+    let tally: SocketTally
+    var registration: Registration?
+    private var poller: Poller?
+    private var places: [Poller.Place] = []
+    /// When to try again to have the descriptors watched.
+    private(set) var dueAt = UInt64.max
     /// Counts a router's connections and ends those for which there is no place; nil on other sockets.
     private let gate: ConnectionGate?
     private var malformedHandshakes: UInt64 = 0
@@ -25,21 +28,23 @@ import CZeroMQ
         refusals.unfinished = gate?.unfinished ?? 0
         return refusals
     }
-    /// Whether events may have come before the monitor's descriptor was watched.
-    private var mayHaveEvents = true
+    /// Whether the monitor may have events: its descriptor has announced some, or was not watched.
+    private var mayHaveEvents = true { didSet { if mayHaveEvents { hold() } } }
     /// Reused for a router's routing frames: they fit inside, so receiving one allocates nothing.
-    private var routing = Message()
+    private var routing = LibraryMessage()
     private let isRouter: Bool
-    /// Whether the socket may have a frame that its descriptor does not announce: it was used since it was last found
-    /// empty.
-    private(set) var mayHold = true
+    /// Whether the socket may have a frame: its descriptor has announced something, or it was used since it was last found
+    /// empty, and what a call on it has seen meanwhile its descriptor does not announce again (zmq_getsockopt(3), ZMQ_FD).
+    private(set) var mayHold = true { didSet { if mayHold { hold() } } }
 
     init(
-        _ context: Context, type: Int32, options: SocketOptions, gate: ConnectionGate? = nil
+        _ context: Context, type: Int32, options: SocketOptions, gate: ConnectionGate? = nil,
+        tally: SocketTally = SocketTally()
     ) throws(TransportError) {
         guard let raw = unsafe zmq_socket(context.raw, type) else { throw .last("create", "socket") }
         self.context = context
         self.gate = gate
+        self.tally = tally
         isRouter = type == ZMQ_ROUTER
         unsafe self.raw = unsafe raw
         try set(ZMQ_LINGER, options.linger)
@@ -62,7 +67,7 @@ import CZeroMQ
     deinit { close() }
 
     func close() {
-        leaveReactor()
+        registration?.leave()
         gate?.close()
         guard let raw = unsafe raw else { return }
         // In this order: closing either socket of a running monitor can hang or abort libzmq's I/O thread.
@@ -141,7 +146,7 @@ import CZeroMQ
     // MARK: Frames
 
     /// Takes one frame without waiting; false if there is none.
-    func receive(into message: inout Message) throws(TransportError) -> Bool {
+    func receive(into message: inout LibraryMessage) throws(TransportError) -> Bool {
         while true {
             let result = unsafe message.withHandle { message in unsafe zmq_msg_recv(message, raw, ZMQ_DONTWAIT) }
             mayHold = true
@@ -156,50 +161,72 @@ import CZeroMQ
         }
     }
 
-    func receive(counting counters: inout SocketCounters) throws(TransportError) -> RoutedMessage? {
-        for _ in 0..<Self.refusalsPerReceive {
+    func receive(upTo limit: Int, _ body: (ReceivedFrame) -> Bool) throws(TransportError) {
+        var (received, refused) = (0, 0)
+        while received < limit, refused < Self.refusalsPerReceive {
             var peer: PeerID? = PeerID(raw: 0)
-            var body = Message()
+            var message = LibraryMessage()
+            var isWhole = true
             if isRouter {
-                guard try receive(into: &routing) else { return nil }
+                guard try receive(into: &routing) else { return }
                 peer = PeerID(routingFrame: routing.bytes)
                 // The parts of one message arrive together.
-                guard routing.hasMore, try receive(into: &body) else {
-                    counters.malformed += 1
-                    continue
-                }
+                isWhole = routing.hasMore
+                if isWhole { isWhole = try receive(into: &message) }
             } else {
-                guard try receive(into: &body) else { return nil }
+                guard try receive(into: &message) else { return }
             }
-            if body.hasMore {
-                while body.hasMore, try receive(into: &body) {}
-                counters.malformed += 1
-                continue
+            if message.hasMore { isWhole = false }
+            while message.hasMore, try receive(into: &message) {}
+            if isWhole, let peer {
+                received += 1
+                tally.counters.received += 1
+                guard message.lend(from: peer, to: body) else { return }
+            } else {
+                refused += 1
+                if isWhole { tally.counters.foreignPeers += 1 } else { tally.counters.malformed += 1 }
             }
-            guard let peer else {
-                counters.foreignPeers += 1
-                continue
-            }
-            counters.received += 1
-            return RoutedMessage(peer: peer, message: body)
         }
-        return nil
     }
 
-    var descriptors: (frames: Int32?, events: Int32?) {
-        let events = unsafe Self.descriptor(of: monitor)
-        if events == nil { mayHaveEvents = false }
-        return unsafe (Self.descriptor(of: raw), events)
+    // MARK: What the reactor asks
+
+    private static let framesTag = 0
+    private static let eventsTag = 1
+    /// Nanoseconds until the descriptors are tried again that could not be watched.
+    private static let pause: UInt64 = 100_000_000
+
+    func watch(by next: Poller?) {
+        for place in places { poller?.remove(place) }
+        places = []
+        poller = next
+        dueAt = .max
+        guard let next else { return }
+        for (tag, descriptor) in [
+            (Self.framesTag, unsafe Self.descriptor(of: raw)), (Self.eventsTag, unsafe Self.descriptor(of: monitor)),
+        ] {
+            guard let descriptor else { continue }
+            if let place = try? next.add(self, at: tag, descriptor, .reading) {
+                places.append(place)
+            } else {
+                // For want of memory.
+                dueAt = MonotonicClock.now() + Self.pause
+            }
+        }
+        (mayHold, mayHaveEvents) = (true, true)
     }
+
+    func timePassed(_ now: UInt64) { watch(by: poller) }
+
+    func announced(_ what: Poller.Interest, at tag: Int) {
+        if tag == Self.framesTag { mayHold = true } else { mayHaveEvents = true }
+    }
+
+    var held: (frames: Bool, events: Bool) { (mayHold, mayHaveEvents) }
 
     func isHolding() -> Bool {
         let isHolding = mayHold && findHeld()
         return isHolding || mayHaveEvents
-    }
-
-    func look(framesAnnounced: Bool, eventsAnnounced: Bool) -> (frames: Bool, events: Bool) {
-        defer { mayHaveEvents = false }
-        return (framesAnnounced || mayHold, eventsAnnounced || mayHaveEvents)
     }
 
     /// libzmq sends by itself.
@@ -232,7 +259,7 @@ import CZeroMQ
             return isEstablished || isClosed ? send(bytes, flags: ZMQ_DONTWAIT) : .unreachable
         }
         // The body exists before the routing part goes, so that no message can be left half sent.
-        var body = Message()
+        var body = LibraryMessage()
         guard body.fill(copying: bytes) else { return .failed(zmq_errno()) }
         let routed = unsafe withUnsafePointer(to: peer.raw.littleEndian) { id in
             Self.outcome { unsafe zmq_send(raw, id, 8, ZMQ_DONTWAIT | ZMQ_SNDMORE) }
@@ -268,9 +295,11 @@ import CZeroMQ
     /// Blocks until a frame or a monitor event is there, for code that has no reactor.
     func wait(milliseconds: Int) throws(TransportError) -> Bool {
         var items: [zmq_pollitem_t] = unsafe []
-        if let raw = unsafe raw { unsafe items.append(zmq_pollitem_t(socket: raw, fd: 0, events: .in, revents: 0)) }
+        if let raw = unsafe raw {
+            unsafe items.append(zmq_pollitem_t(socket: raw, fd: 0, events: Int16(ZMQ_POLLIN), revents: 0))
+        }
         if let monitor = unsafe monitor {
-            unsafe items.append(zmq_pollitem_t(socket: monitor, fd: 0, events: .in, revents: 0))
+            unsafe items.append(zmq_pollitem_t(socket: monitor, fd: 0, events: Int16(ZMQ_POLLIN), revents: 0))
         }
         let ready = unsafe zmq_poll(&items, Int32(items.count), milliseconds)
         if ready < 0, zmq_errno() != EINTR { throw .last("poll", "socket") }
@@ -299,15 +328,17 @@ import CZeroMQ
 
     /// The next event, if one is there.
     func nextEvent() throws(TransportError) -> MonitorEvent? {
+        mayHaveEvents = false
         guard let monitor = unsafe monitor else { return nil }
         while true {
-            var head = Message()
-            var tail = Message()
+            var head = LibraryMessage()
+            var tail = LibraryMessage()
             guard try unsafe Self.receive(&head, from: monitor), try unsafe Self.receive(&tail, from: monitor) else {
                 return nil
             }
             guard let event = MonitorEvent(head: head.bytes, endpoint: tail.bytes) else { continue }
             note(event)
+            mayHaveEvents = true
             return event
         }
     }
@@ -328,7 +359,7 @@ import CZeroMQ
     }
 
     private static func receive(
-        _ message: inout Message, from monitor: UnsafeMutableRawPointer
+        _ message: inout LibraryMessage, from monitor: UnsafeMutableRawPointer
     ) throws(TransportError) -> Bool {
         while true {
             if unsafe message.withHandle({ unsafe zmq_msg_recv($0, monitor, ZMQ_DONTWAIT) }) >= 0 { return true }

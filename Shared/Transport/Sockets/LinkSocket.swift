@@ -2,12 +2,11 @@
 ///
 /// Belongs to one thread at a time: its owner's, and once it is registered the reactor's. The typed sockets own theirs
 /// alone and are `~Copyable` and not `Sendable`; one that is dropped elsewhere is closed on the reactor's thread.
-protocol LinkSocket: AnyObject {
-    /// The reactor that polls this, from registration until closing.
-    var reactor: Reactor? { get set }
-    /// Whether a reactor's loop polls this, and flushes it at the end of each turn; if none does, frames go as they are
-    /// sent.
-    var isPolled: Bool { get set }
+protocol LinkSocket: Watched {
+    /// Its place in a reactor, until it is cancelled or the socket closed; the reactor sets it.
+    var registration: Registration? { get set }
+    /// What it has done for its owner.
+    var tally: SocketTally { get }
     /// Whether a dealer's handshake is done, as far as its events have been taken.
     var isEstablished: Bool { get }
 
@@ -26,22 +25,29 @@ protocol LinkSocket: AnyObject {
     func disconnect(_ endpoint: Endpoint) throws(TransportError)
     func close()
 
-    /// Takes the next message of one frame without waiting; nil if there is none. What it drops it counts, and after
-    /// many bad messages in a row it says nil though there may be more. A dealer's messages are from nobody.
-    func receive(counting counters: inout SocketCounters) throws(TransportError) -> RoutedMessage?
+    /// Takes up to `limit` messages of one frame without waiting, and lends each to `body`, which says whether to go on and
+    /// may do everything with the socket but receive. What it drops it counts, and after many bad messages it returns though there may be more.
+    /// A dealer's messages are from nobody.
+    func receive(upTo limit: Int, _ body: (ReceivedFrame) -> Bool) throws(TransportError)
     /// Sends one frame without waiting, copied. A router names the peer.
     func send(_ bytes: Span<UInt8>, to peer: PeerID?) -> SendOutcome
     /// The next connection event, if one is there.
     func nextEvent() throws(TransportError) -> MonitorEvent?
-    /// Blocks until a frame or an event is there; false when the time is over. Negative waits for ever.
+    /// Blocks until a frame or an event is there; false when the time is over. Negative waits for ever. For sockets
+    /// without a reactor.
     func wait(milliseconds: Int) throws(TransportError) -> Bool
 
-    /// What to poll: what becomes readable when frames may be there, and when events may be; nil when there is none.
-    var descriptors: (frames: Int32?, events: Int32?) { get }
-    /// Whether it has something that its descriptors may have announced already: asked before the thread sleeps.
+    // MARK: For the reactor
+
+    /// Has this poller watch its descriptors, and none that did before.
+    func watch(by poller: Poller?)
+    /// What there may be for its owner.
+    var held: (frames: Bool, events: Bool) { get }
+    /// Whether there is something for its owner that no announcement will come for: asked before the thread sleeps.
     func isHolding() -> Bool
-    /// What there is, when its descriptors have announced something or not.
-    func look(framesAnnounced: Bool, eventsAnnounced: Bool) -> (frames: Bool, events: Bool)
+    /// When it wants to be called next for the time's sake; the greatest number for never.
+    var dueAt: UInt64 { get }
+    func timePassed(_ now: UInt64)
     /// Sends what has gathered since the last time.
     func flush()
 }
@@ -50,17 +56,24 @@ extension LinkSocket {
     /// How many bad messages one `receive` drops before it says that there is nothing.
     static var refusalsPerReceive: Int { 64 }
 
+    /// Whether a reactor watches it, and flushes it at the end of each turn; if none does, frames go as they are sent.
+    var isPolled: Bool { registration?.isActive ?? false }
+
+    /// Has its reactor call the owner in the next turn, if there is something for it.
+    func hold() {
+        if let registration { registration.loop.hold(registration) }
+    }
+
     /// Closes the socket where that is allowed; called by the owner's `deinit`, on any thread.
     func release() {
-        guard let reactor, !reactor.isCurrent else { return close() }
+        guard let reactor = registration?.reactor, !reactor.isCurrent else { return close() }
         // The owner is gone, so nobody but the posted body reaches this socket.
         nonisolated(unsafe) let socket: any LinkSocket = self
         reactor.post { unsafe socket.close() }
     }
+}
 
-    /// Takes the socket out of its reactor's poll.
-    func leaveReactor() {
-        reactor?.forget(self)
-        reactor = nil
-    }
+/// What a typed socket counts, whichever make speaks for it.
+final class SocketTally {
+    var counters = SocketCounters()
 }

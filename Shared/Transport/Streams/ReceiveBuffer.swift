@@ -1,9 +1,9 @@
 import Glibc
 
-/// Memory that bytes are received into. Messages hold it for as long as they live.
+/// Memory that bytes are received into.
 ///
-/// Invariant: `base` has `capacity` bytes from `init` to `deinit`. Bytes that a message covers are not written again:
-/// the buffer, the only writer, writes behind them, and begins anew only where nobody else holds the chunk.
+/// Invariant: `base` has `capacity` bytes from `init` to `deinit`. Its buffer, the only writer, writes when it reads, and
+/// its socket reads nothing while bytes of it are lent.
 @safe final class ReceiveChunk {
     let base: UnsafeMutableRawPointer
     let capacity: Int
@@ -14,6 +14,14 @@ import Glibc
     }
 
     deinit { unsafe base.deallocate() }
+
+    /// Bytes that were received into it.
+    @_lifetime(borrow self)
+    func bytes(at offset: Int, count: Int) -> Span<UInt8> {
+        precondition(offset >= 0 && count >= 0 && count <= capacity - offset, "bytes within the chunk")
+        let start = unsafe base.advanced(by: offset).assumingMemoryBound(to: UInt8.self)
+        return unsafe _overrideLifetime(Span(_unsafeStart: start, count: count), borrowing: self)
+    }
 }
 
 /// What one read gave.
@@ -30,8 +38,10 @@ enum ReadOutcome: Equatable {
 ///
 /// Invariant: `start <= end <= chunk.capacity`, and the bytes between them are initialised.
 @safe struct ReceiveBuffer: ~Copyable {
-    private var chunk: ReceiveChunk
-    private var start = 0
+    /// Where they stand; another one, or moved, once more is read.
+    private(set) var chunk: ReceiveChunk
+    /// From where on.
+    private(set) var start = 0
     private var end = 0
     private var wasFilled = false
 
@@ -49,24 +59,13 @@ enum ReadOutcome: Equatable {
     /// What is there, until the next call that changes the buffer.
     var unread: Span<UInt8> {
         @_lifetime(borrow self)
-        get {
-            let bytes = unsafe UnsafeBufferPointer(
-                start: chunk.base.advanced(by: start).assumingMemoryBound(to: UInt8.self), count: end - start)
-            return unsafe _overrideLifetime(Span(_unsafeElements: bytes), borrowing: self)
-        }
+        get { unsafe _overrideLifetime(chunk.bytes(at: start, count: end - start), borrowing: self) }
     }
 
     /// How many they are.
     var count: Int { end - start }
 
     mutating func skip(_ count: Int) { start = min(start + count, end) }
-
-    /// The next `count` bytes as a message that shares the memory.
-    mutating func take(_ count: Int) -> Message {
-        precondition(count <= end - start, "a frame is taken when it is all there")
-        defer { start += count }
-        return Message(chunk, offset: start, count: count)
-    }
 
     /// Reads once, without waiting.
     mutating func read(from descriptor: Int32) -> ReadOutcome {
@@ -88,7 +87,7 @@ enum ReadOutcome: Equatable {
         }
     }
 
-    /// Makes at least half of the chunk free, in the same memory if no message holds it.
+    /// Makes at least half of the chunk free.
     private mutating func makeRoom() {
         let left = end - start
         let ordinary = isModest ? Self.modest : Self.ordinary
@@ -98,14 +97,10 @@ enum ReadOutcome: Equatable {
         // What a long frame needed is given back after it.
         if capacity > ordinary, left <= ordinary / 2 { capacity = ordinary }
         if capacity == chunk.capacity {
-            if isKnownUniquelyReferenced(&chunk) {
-                guard start > 0 else { return }
-                if left > 0, chunk.capacity - end >= capacity / 2 { return }
-                unsafe chunk.base.copyMemory(from: chunk.base.advanced(by: start), byteCount: left)
-                (start, end) = (0, left)
-                return
-            }
-            if chunk.capacity - end >= capacity / 2 { return }
+            guard start > 0, left == 0 || capacity - end < capacity / 2 else { return }
+            unsafe chunk.base.copyMemory(from: chunk.base.advanced(by: start), byteCount: left)
+            (start, end) = (0, left)
+            return
         }
         let next = ReceiveChunk(capacity: capacity)
         unsafe next.base.copyMemory(from: chunk.base.advanced(by: start), byteCount: left)

@@ -14,6 +14,8 @@ final class StreamConnection {
 
     let slot: Int
     private(set) var descriptor: Int32
+    /// Where a poller watches it; nil while none does.
+    var place: Poller.Place?
     /// The bound address that it came in at, or the dialled one.
     let endpoint: Endpoint
     var phase: Phase
@@ -67,6 +69,12 @@ final class StreamConnection {
 
     var isShaking: Bool {
         if case .greeting = phase { true } else { false }
+    }
+
+    /// What it waits for.
+    var interest: Poller.Interest {
+        if case .connecting = phase { return .writing }
+        return isBlocked ? [.reading, .writing] : .reading
     }
 
     func close() {

@@ -1,12 +1,13 @@
+import DequeModule
+
 /// Connection events of a stream socket that its owner has not taken yet, and what those that it took say.
 struct StreamEvents {
-    private var waiting: [MonitorEvent] = []
-    private var taken = 0
+    private var waiting: Deque<MonitorEvent> = []
     private var isHandshakeTold = false
     /// Whether a loss waits to be taken.
     private var isLossWaiting = false
 
-    var isEmpty: Bool { taken == waiting.count }
+    var isEmpty: Bool { waiting.isEmpty }
 
     /// Whether a dealer's owner knows of its handshake, and of no loss after it that it was not told.
     var isEstablished: Bool { isHandshakeTold && !isLossWaiting }
@@ -17,16 +18,10 @@ struct StreamEvents {
     }
 
     mutating func popFirst() -> MonitorEvent? {
-        guard !isEmpty else { return nil }
-        let event = waiting[taken]
-        taken += 1
+        guard let event = waiting.popFirst() else { return nil }
         if event.kind == .handshakeSucceeded { isHandshakeTold = true }
         if event.kind.isLoss { isHandshakeTold = false }
-        if isEmpty {
-            waiting.removeAll(keepingCapacity: true)
-            taken = 0
-            isLossWaiting = false
-        }
+        if isEmpty { isLossWaiting = false }
         return event
     }
 

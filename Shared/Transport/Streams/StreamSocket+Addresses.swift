@@ -11,6 +11,8 @@ final class StreamListener {
     private(set) var descriptor: Int32
     let endpoint: Endpoint
     let family: Int32
+    /// Where a poller watches it; nil while none does.
+    var place: Poller.Place?
     /// When to accept again after a failure; 0 while it accepts.
     var resumeAt: UInt64 = 0
 
@@ -61,8 +63,8 @@ extension StreamSocket {
             Glibc.close(descriptor)
             throw error
         }
-        try poller.add(descriptor, token: Self.listenerTokens + UInt64(listeners.count), .reading)
         listeners.append(listener)
+        watchListener(at: listeners.count - 1)
         return listener.endpoint
     }
 
@@ -110,7 +112,7 @@ extension StreamSocket {
             Glibc.close(descriptor)
             return false
         }
-        guard let connection = add(descriptor, at: endpoint, phase: .connecting, watching: .writing) else {
+        guard let connection = add(descriptor, at: endpoint, phase: .connecting) else {
             return false
         }
         dial?.connection = connection
@@ -128,18 +130,10 @@ extension StreamSocket {
 
     /// Does what is due: attempts, heartbeats, handshakes that took too long, listeners that paused.
     func timePassed(_ now: UInt64) {
+        dueAt = .max
         attempt()
         for (index, listener) in listeners.enumerated() where listener.resumeAt > 0 {
-            if listener.resumeAt > now {
-                arm(listener.resumeAt)
-            } else if (try? poller.add(listener.descriptor, token: Self.listenerTokens + UInt64(index), .reading))
-                != nil
-            {
-                listener.resumeAt = 0
-            } else {
-                listener.resumeAt = now + StreamListener.pause
-                arm(listener.resumeAt)
-            }
+            if listener.resumeAt > now { arm(listener.resumeAt) } else { watchListener(at: index) }
         }
         let isBeat = now >= nextBeat
         var isAnyThere = false

@@ -2,31 +2,26 @@ import CLinux
 import Glibc
 import ZMTP
 
-/// The life of a connection: accepted or dialled, shaken hands with, lost.
+/// The life of a connection: accepted or dialled, its handshake, its end.
 extension StreamSocket {
     /// Connections that one gathering accepts at most, for each listener: less than handshakes may be under way, so that
     /// no newcomer has to go before it was heard.
     private static let acceptsPerTurn = 64
 
     /// Takes a descriptor over; nil if it cannot be watched.
-    func add(
-        _ descriptor: Int32, at endpoint: Endpoint, phase: StreamConnection.Phase, watching interest: Poller.Interest
-    ) -> StreamConnection? {
+    func add(_ descriptor: Int32, at endpoint: Endpoint, phase: StreamConnection.Phase) -> StreamConnection? {
         let slot = freeSlots.popLast() ?? connections.count
         if slot == connections.count { connections.append(nil) }
         let now = MonotonicClock.now()
         let connection = StreamConnection(
             slot: slot, descriptor: descriptor, endpoint: endpoint, phase: phase,
             deadline: now + UInt64(max(0, handshakeMilliseconds)) * 1_000_000)
-        do throws(TransportError) {
-            try poller.add(descriptor, token: UInt64(slot), interest)
-        } catch {
+        guard watch(connection) else {
             connection.close()
             freeSlots.append(slot)
             return nil
         }
         connections[slot] = connection
-        countConnections()
         arm(connection.deadline)
         if nextBeat == .max, options.heartbeatInterval > 0 {
             nextBeat = now + UInt64(options.heartbeatInterval) * 1_000_000
@@ -39,9 +34,33 @@ extension StreamSocket {
         isRouter ? options.limits.handshakeMilliseconds : options.handshakeTimeout
     }
 
-    private func countConnections() {
-        let isOnlyOne = connections.count - freeSlots.count == 1
-        onlyConnection = isOnlyOne ? connections.lazy.compactMap { $0 }.first : nil
+    /// Has the poller, if there is one yet, say when there is something; false if it cannot.
+    func watch(_ connection: StreamConnection) -> Bool {
+        guard let poller else { return true }
+        connection.place = try? poller.add(self, at: connection.slot, connection.descriptor, connection.interest)
+        return connection.place != nil
+    }
+
+    /// What the connection waits for has changed.
+    func watchAgain(_ connection: StreamConnection) {
+        if let place = connection.place { poller?.change(place, connection.interest) }
+    }
+
+    /// Accepts from now on, or tries again later.
+    func watchListener(at index: Int) {
+        guard let poller else { return }
+        let listener = listeners[index]
+        listener.place = try? poller.add(self, at: Self.listenerTag - index, listener.descriptor, .reading)
+        listener.resumeAt = 0
+        if listener.place == nil { pause(listener) }
+    }
+
+    /// Out of descriptors or memory: what waits to be accepted stays, and is asked again later.
+    private func pause(_ listener: StreamListener) {
+        refusals.unaccepted += 1
+        unwatch(&listener.place)
+        listener.resumeAt = MonotonicClock.now() + StreamListener.pause
+        arm(listener.resumeAt)
     }
 
     func accept(at index: Int) {
@@ -58,13 +77,8 @@ extension StreamSocket {
                 case EAGAIN: return
                 case EINTR, ECONNABORTED, EPROTO: continue
                 case let code:
-                    // Out of descriptors or memory: what waits stays, and is asked again later.
-                    refusals.unaccepted += 1
                     report(.acceptFailed(code), listener.endpoint)
-                    poller.remove(listener.descriptor)
-                    listener.resumeAt = MonotonicClock.now() + StreamListener.pause
-                    arm(listener.resumeAt)
-                    return
+                    return pause(listener)
                 }
             }
             let address = PeerAddress(from)
@@ -75,10 +89,7 @@ extension StreamSocket {
                 continue
             }
             StreamAddress.prepare(descriptor, family: listener.family)
-            guard
-                let connection = add(
-                    descriptor, at: listener.endpoint, phase: .greeting(Handshake(.router)), watching: .reading)
-            else {
+            guard let connection = add(descriptor, at: listener.endpoint, phase: .greeting(Handshake(.router))) else {
                 refusals.unaccepted += 1
                 report(.acceptFailed(errno), listener.endpoint)
                 continue
@@ -94,13 +105,14 @@ extension StreamSocket {
     func begin(_ connection: StreamConnection) {
         guard case .dealer(let id) = kind else { return }
         connection.phase = .greeting(Handshake(.dealer(identity: id.bytes)))
-        poller.change(connection.descriptor, token: UInt64(connection.slot), .reading)
+        watchAgain(connection)
         report(.connected, connection.endpoint)
         connection.unsent.append(framed: Handshake.greeting)
         write(connection)
     }
 
-    func shake(_ connection: StreamConnection, _ handshake: Handshake) {
+    /// Takes what has come of a handshake, and answers it.
+    func goOn(with handshake: Handshake, of connection: StreamConnection) {
         var handshake = handshake
         let step: Handshake.Step
         do throws(ZMTPError) {
@@ -162,11 +174,10 @@ extension StreamSocket {
 
     func discard(_ connection: StreamConnection) {
         uncount(connection)
-        poller.remove(connection.descriptor)
+        unwatch(&connection.place)
         connection.close()
         connections[connection.slot] = nil
         freeSlots.append(connection.slot)
-        countConnections()
         if let peer = connection.peer, peers[peer.raw] === connection { peers[peer.raw] = nil }
     }
 }

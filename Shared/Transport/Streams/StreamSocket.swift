@@ -1,12 +1,13 @@
 import CLinux
+import DequeModule
 import Glibc
 import ZMTP
 
 /// A router or a dealer over plain TCP or Unix sockets that speaks ZMTP 3.1 itself, on its owner's thread: a frame goes
 /// out with one system call and comes in with one, where libzmq wakes a thread of its own on either side.
 ///
-/// The order of a turn: ``gather()`` takes what the kernel announces, `nextEvent` and `receive` hand it on, ``flush()``
-/// sends what was sent meanwhile, in one write for each connection.
+/// The order of a turn: ``announced(_:at:)`` takes what the kernel has, `nextEvent` and `receive` hand it on, ``flush()``
+/// sends what was sent meanwhile, in one write for each connection. Without a reactor whoever looks does all of it.
 final class StreamSocket: LinkSocket {
     enum Kind {
         case router
@@ -15,27 +16,27 @@ final class StreamSocket: LinkSocket {
 
     let kind: Kind
     let options: SocketOptions
-    var reactor: Reactor?
-    var isPolled = false
+    let tally: SocketTally
+    var registration: Registration?
     private(set) var isClosed = false
 
-    var poller: Poller
-    let timer: TimerSignal
-    /// The time that the timer is set to.
-    private var armed = UInt64.max
+    /// The reactor's, or one of its own once somebody looks without a reactor; nil before.
+    private(set) var poller: Poller?
+    /// Not after whatever of its own time is due first.
+    var dueAt = UInt64.max
     var nextBeat = UInt64.max
 
     var listeners: [StreamListener] = []
     var connections: [StreamConnection?] = []
     var freeSlots: [Int] = []
-    /// The connection, when there is exactly one.
-    var onlyConnection: StreamConnection?
-    private var glances = 0
     var peers: [UInt64: StreamConnection] = [:]
-    private var ready = ConnectionQueue()
+    /// Connections that may have frames, first come first served.
+    private var ready: Deque<StreamConnection> = []
     private var dirty: [StreamConnection] = []
     /// Empty between flushes: keeps its memory for the next.
     private var flushing: [StreamConnection] = []
+    /// Whether a frame is lent: until it is back nothing is read, which could move it.
+    private var isLending = false
     private var events = StreamEvents()
     var refusals = ConnectionRefusals()
     /// What a router's connections come to.
@@ -49,36 +50,30 @@ final class StreamSocket: LinkSocket {
     /// Bytes to send that do not wait for the turn's end.
     private static let eagerFlush = 256 << 10
 
-    /// Turns in a row in which the only connection is read without asking what is announced: time and newcomers wait
-    /// no longer than that.
-    private static let glancesInARow = 16
+    /// Connections have their slots as tags, listeners the numbers from here on downwards.
+    static let listenerTag = -1
 
-    static let timerToken = UInt64.max
-    static let listenerTokens: UInt64 = 1 << 32
-
-    init(_ kind: Kind, options: SocketOptions) throws(TransportError) {
+    init(_ kind: Kind, options: SocketOptions, tally: SocketTally = SocketTally()) {
         self.kind = kind
         self.options = options
+        self.tally = tally
         census = ConnectionCensus(options.limits)
-        poller = try Poller()
-        timer = try TimerSignal()
-        try poller.add(timer.descriptor, token: Self.timerToken, .reading)
     }
 
     deinit { close() }
 
     func close() {
-        leaveReactor()
+        registration?.leave()
         guard !isClosed else { return }
         flush()
+        watch(by: nil)
         isClosed = true
         for case let connection? in connections { connection.close() }
         for listener in listeners { listener.close() }
         connections = []
-        onlyConnection = nil
         listeners = []
         peers = [:]
-        ready = ConnectionQueue()
+        ready = []
         dirty = []
         dial = nil
     }
@@ -87,58 +82,57 @@ final class StreamSocket: LinkSocket {
         if case .router = kind { true } else { false }
     }
 
-    // MARK: What the reactor asks
+    // MARK: Who watches
 
-    var descriptors: (frames: Int32?, events: Int32?) { (isClosed ? nil : poller.descriptor, nil) }
+    func watch(by next: Poller?) {
+        for listener in listeners { unwatch(&listener.place) }
+        for case let connection? in connections { unwatch(&connection.place) }
+        poller = isClosed ? nil : next
+        for index in listeners.indices where listeners[index].resumeAt == 0 { watchListener(at: index) }
+        for case let connection? in connections where !watch(connection) { lose(connection) }
+    }
+
+    func unwatch(_ place: inout Poller.Place?) {
+        if let place { poller?.remove(place) }
+        place = nil
+    }
+
+    var held: (frames: Bool, events: Bool) { (!ready.isEmpty, !events.isEmpty) }
 
     func isHolding() -> Bool { !ready.isEmpty || !events.isEmpty }
 
-    func look(framesAnnounced: Bool, eventsAnnounced: Bool) -> (frames: Bool, events: Bool) {
-        if framesAnnounced, !glance() { gather() }
-        return (!ready.isEmpty, !events.isEmpty)
-    }
-
     func wait(milliseconds: Int) throws(TransportError) -> Bool {
-        let end = milliseconds < 0 ? UInt64.max : MonotonicClock.now() + UInt64(milliseconds) * 1_000_000
+        let start = MonotonicClock.now()
+        let end = milliseconds < 0 ? UInt64.max : start + UInt64(milliseconds) * 1_000_000
+        var now = start
         while !isHolding() {
-            let now = MonotonicClock.now()
-            let left = milliseconds < 0 ? -1 : Int((max(end, now) - now + 999_999) / 1_000_000)
-            let isAnnounced = try poller.wait(milliseconds: left)
-            if isAnnounced { gather() } else if now >= end { return false }
+            guard now < end || now == start, !isClosed, !isPolled else { return false }
+            try gather(until: end)
+            now = MonotonicClock.now()
         }
         return true
+    }
+
+    /// Without a reactor: does what one would do, and waits for it until a time, or until something is due.
+    func gather(until end: UInt64 = 0) throws(TransportError) {
+        guard !isClosed, !isPolled, !isLending else { return }
+        if poller == nil { watch(by: try Poller()) }
+        let (now, next) = (MonotonicClock.now(), min(end, dueAt))
+        poller?.wait(milliseconds: next == .max ? -1 : next <= now ? 0 : Int((next - now - 1) / 1_000_000) + 1)
+        poller?.announce()
+        let then = MonotonicClock.now()
+        if then >= dueAt { timePassed(then) }
     }
 
     // MARK: What comes in
 
-    /// Takes what the kernel has announced: connections, handshakes, bytes, room to send, and the time.
-    func gather() {
-        guard !isClosed else { return }
-        for index in 0..<poller.look() {
-            let (token, what) = poller[index]
-            if token == Self.timerToken {
-                timer.lower()
-                armed = .max
-                timePassed(MonotonicClock.now())
-            } else if token >= Self.listenerTokens {
-                accept(at: Int(token - Self.listenerTokens))
-            } else if let connection = connections[Int(token)] {
-                attend(to: connection, what)
-            }
+    /// Takes what the kernel has announced: connections, handshakes, bytes, room to send.
+    func announced(_ what: Poller.Interest, at tag: Int) {
+        if tag <= Self.listenerTag {
+            accept(at: Self.listenerTag - tag)
+        } else if let connection = connections[tag] {
+            attend(to: connection, what)
         }
-    }
-
-    /// Reads the only connection there is, which is most likely what was announced, and saves a system call if it was.
-    private func glance() -> Bool {
-        guard let connection = onlyConnection, glances < Self.glancesInARow, connection.isOpen, !connection.isQueued,
-            !connection.isBlocked, fill(connection)
-        else {
-            glances = 0
-            return false
-        }
-        glances += 1
-        queue(connection)
-        return true
     }
 
     private func attend(to connection: StreamConnection, _ what: Poller.Interest) {
@@ -148,7 +142,7 @@ final class StreamSocket: LinkSocket {
         }
         if what.contains(.writing), connection.isBlocked {
             connection.isBlocked = false
-            poller.change(connection.descriptor, token: UInt64(connection.slot), .reading)
+            watchAgain(connection)
             write(connection)
         }
         guard !connection.isClosed, !what.isDisjoint(with: [.reading, .hangup]) else { return }
@@ -157,7 +151,7 @@ final class StreamSocket: LinkSocket {
             connection.mayHaveMore = true
         } else if fill(connection) {
             if case .greeting(let handshake) = connection.phase {
-                shake(connection, handshake)
+                goOn(with: handshake, of: connection)
             } else {
                 queue(connection)
             }
@@ -168,6 +162,7 @@ final class StreamSocket: LinkSocket {
         guard !connection.isQueued else { return }
         connection.isQueued = true
         ready.append(connection)
+        hold()
     }
 
     /// Reads once; false if nothing came, or the connection is gone.
@@ -188,32 +183,51 @@ final class StreamSocket: LinkSocket {
         return false
     }
 
-    func receive(counting counters: inout SocketCounters) throws(TransportError) -> RoutedMessage? {
+    func receive(upTo limit: Int, _ body: (ReceivedFrame) -> Bool) throws(TransportError) {
         guard !isClosed else { throw .system(operation: "receive from", subject: "socket", code: ENOTSOCK) }
-        if ready.isEmpty, !isPolled { gather() }
-        var passedOver = 0
-        while passedOver < Self.refusalsPerReceive, let connection = ready.first {
-            guard let head = nextFrame(of: connection) else {
-                advance(past: connection)
-                continue
+        guard !isLending else { return }
+        if ready.isEmpty { try gather() }
+        var (received, passedOver, isWanted) = (0, 0, limit > 0)
+        while let connection = ready.first {
+            // Nothing is read before its whole frames are handed on, so they stay where they are.
+            let chunk = connection.received.chunk
+            isLending = true
+            while isWanted, received < limit, let count = nextMessage(of: connection, &passedOver) {
+                let offset = connection.received.start
+                connection.received.skip(count)
+                received += 1
+                let bytes = chunk.bytes(at: offset, count: count)
+                isWanted = body(ReceivedFrame(peer: connection.peer ?? PeerID(raw: 0), bytes: bytes))
             }
+            isLending = false
+            guard isWanted, received < limit, passedOver < Self.refusalsPerReceive else { return }
+            // Unless the socket was closed meanwhile.
+            if ready.first === connection { advance(past: connection) }
+        }
+    }
+
+    /// How long the next message of one frame is that the connection has, and which then stands first in what it has
+    /// received; nil if there is none, or too much had to be passed over.
+    private func nextMessage(of connection: StreamConnection, _ passedOver: inout Int) -> Int? {
+        while passedOver < Self.refusalsPerReceive, let head = nextFrame(of: connection) {
             connection.received.skip(head.headLength)
             connection.begunAt = 0
+            if !head.isCommand, !head.hasMore, !connection.isMidMessage, !isRouter || connection.peer != nil {
+                tally.counters.received += 1
+                return head.bodyLength
+            }
             // Commands and parts count too, or a peer that sends nothing else would keep the thread.
             passedOver += 1
             if head.isCommand {
-                obey(connection, head)
-            } else if head.hasMore || connection.isMidMessage {
-                connection.received.skip(head.bodyLength)
-                if !head.hasMore { counters.malformed += 1 }
+                takeCommand(of: connection, head)
+                continue
+            }
+            connection.received.skip(head.bodyLength)
+            if head.hasMore || connection.isMidMessage {
+                if !head.hasMore { tally.counters.malformed += 1 }
                 connection.isMidMessage = head.hasMore
-            } else if isRouter, connection.peer == nil {
-                connection.received.skip(head.bodyLength)
-                counters.foreignPeers += 1
             } else {
-                counters.received += 1
-                let peer = connection.peer ?? PeerID(raw: 0)
-                return RoutedMessage(peer: peer, message: connection.received.take(head.bodyLength))
+                tally.counters.foreignPeers += 1
             }
         }
         return nil
@@ -245,7 +259,8 @@ final class StreamSocket: LinkSocket {
         }
     }
 
-    private func obey(_ connection: StreamConnection, _ head: FrameHead) {
+    /// Takes the command of ZMTP that stands first in what the connection has received.
+    private func takeCommand(of connection: StreamConnection, _ head: FrameHead) {
         do throws(ZMTPError) {
             let command = try Command(connection.received.unread.extracting(..<head.bodyLength))
             connection.received.skip(head.bodyLength)
@@ -272,7 +287,7 @@ final class StreamSocket: LinkSocket {
         guard let connection = peer.map({ peers[$0.raw] }) ?? dialled else { return .unreachable }
         guard connection.unsent.frames < Int(options.sendHighWater) else { return .wouldBlock }
         connection.unsent.append(message: bytes)
-        soil(connection)
+        willSend(connection)
         return connection.isClosed ? .unreachable : .sent
     }
 
@@ -284,11 +299,11 @@ final class StreamSocket: LinkSocket {
 
     func say(_ command: Command, to connection: StreamConnection) {
         connection.unsent.append(framed: command.frame)
-        soil(connection)
+        willSend(connection)
     }
 
     /// Something is to be sent: now if nobody flushes, or it is much already.
-    private func soil(_ connection: StreamConnection) {
+    private func willSend(_ connection: StreamConnection) {
         guard !connection.isBlocked else { return countUnsent(connection) }
         if !isPolled || connection.unsent.count >= Self.eagerFlush {
             write(connection)
@@ -296,6 +311,7 @@ final class StreamSocket: LinkSocket {
             countUnsent(connection)
             guard !connection.isDirty, !connection.isClosed else { return }
             connection.isDirty = true
+            if dirty.isEmpty, let registration { registration.loop.willFlush(registration) }
             dirty.append(connection)
         }
     }
@@ -316,7 +332,7 @@ final class StreamSocket: LinkSocket {
         case .done: break
         case .blocked:
             connection.isBlocked = true
-            poller.change(connection.descriptor, token: UInt64(connection.slot), [.reading, .writing])
+            watchAgain(connection)
         case .failed(let code):
             lose(connection, .noDetail(code))
         }
@@ -327,12 +343,13 @@ final class StreamSocket: LinkSocket {
     func report(_ kind: MonitorEvent.Kind, _ endpoint: Endpoint) {
         if isRouter, !options.monitored { return }
         events.append(MonitorEvent(kind: kind, endpoint: endpoint.description))
+        hold()
     }
 
     var isEstablished: Bool { events.isEstablished }
 
     func nextEvent() throws(TransportError) -> MonitorEvent? {
-        if events.isEmpty, !isPolled { gather() }
+        if events.isEmpty { try gather() }
         return events.popFirst()
     }
 
@@ -340,11 +357,11 @@ final class StreamSocket: LinkSocket {
 
     // MARK: Time
 
-    /// Has the timer go off at this time, if it would later.
+    /// Something of its own is due at this time.
     func arm(_ time: UInt64) {
-        guard time < armed else { return }
-        armed = time
-        timer.set(time)
+        guard time < dueAt else { return }
+        dueAt = time
+        registration?.loop.arm(time)
     }
 }
 

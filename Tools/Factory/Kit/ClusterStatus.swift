@@ -1,3 +1,5 @@
+public import Formats
+
 /// How the processes of a cluster are.
 public struct ClusterStatus: Sendable {
     /// One process.
@@ -41,6 +43,6 @@ public struct ClusterStatus: Sendable {
                     row.service.endpoints.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
                         .joined(separator: " "),
                 ]
-            })
+            }, rightAligned: [])
     }
 }

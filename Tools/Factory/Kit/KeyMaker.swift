@@ -1,4 +1,5 @@
 import Crypto
+import Formats
 public import Transport
 
 /// New keys for an operator, from the operating system's randomness.
@@ -17,11 +18,7 @@ public struct KeyMaker: Sendable {
         curvePublicKey = pair.publicKey.z85
         curveSecretKey = pair.secretKey.z85
         var random = SystemRandomNumberGenerator()
-        apiKey = "tf-" + Self.hexadecimal((0..<32).map { _ in UInt8.random(in: .min ... .max, using: &random) })
-        keysLine = Self.hexadecimal(Array(SHA256.hash(data: Array(apiKey.utf8)))) + " " + tenant
-    }
-
-    private static func hexadecimal(_ bytes: [UInt8]) -> String {
-        bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        apiKey = "tf-" + Hexadecimal.text((0..<32).map { _ in UInt8.random(in: .min ... .max, using: &random) })
+        keysLine = Hexadecimal.text(SHA256.hash(data: Array(apiKey.utf8))) + " " + tenant
     }
 }

@@ -1,4 +1,5 @@
 import Economics
+public import Formats
 public import Ledger
 
 /// Reports and audits as an operator reads them.

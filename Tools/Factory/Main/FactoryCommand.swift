@@ -1,11 +1,13 @@
 import ArgumentParser
 import FactoryKit
 import Foundation
+import Release
 
 @main
 struct FactoryCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "factory", abstract: "Runs a token factory on this machine, and reads its books.",
+        version: ProductVersion.text,
         subcommands: [
             Up.self, Down.self, Status.self, EndpointCommand.self, Health.self, ReportCommand.self,
             RequestsCommand.self, Audit.self, Keygen.self, ExportTokenizer.self,

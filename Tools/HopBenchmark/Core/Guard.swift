@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 
 /// Ratios that must not grow: each of something of ours over a floor that was measured in the same run, so that the
@@ -52,14 +53,14 @@ public struct GuardVerdict: Equatable, Sendable {
 
     /// A table for people.
     public var text: String {
-        var columns = TextColumns(["ratio", "now", "baseline", "limit", ""])
+        var columns = TextTable(["ratio", "now", "baseline", "limit", ""])
         for line in lines {
             columns.add([
                 line.name, line.measured.map(FigureText.ratio) ?? "not measured", FigureText.ratio(line.baseline),
                 FigureText.ratio(line.limit), line.isWithin ? "" : "BEYOND",
             ])
         }
-        return columns.text
+        return "\(columns)\n"
     }
 }
 

@@ -1,13 +1,14 @@
 public import Charts
+import Formats
 
 extension FloorPair {
     /// Lines for people.
     var text: String {
-        var columns = TextColumns(["wake-up floor, µs"] + Self.headings)
+        var columns = TextTable(["wake-up floor, µs"] + Self.headings)
         for (name, floor) in [("before", before), ("after", after)] {
             columns.add([name] + Self.row(floor))
         }
-        return columns.text + (isStable ? "" : Self.warning + "\n")
+        return "\(columns)\n" + (isStable ? "" : Self.warning + "\n")
     }
 
     fileprivate static let headings = ["one core p50", "p99", "two cores p50", "p99", "idle p50", "p99"]
@@ -41,7 +42,7 @@ extension HopReport {
     }
 
     private static func times(_ mode: BenchMode, _ cells: [HopCell]) -> String {
-        var columns = TextColumns([
+        var columns = TextTable([
             mode.rawValue, "", "n", "p50", "p90", "p99", "p99.9", "max", "hop ÷ it, p50", "p99",
         ])
         for cell in cells {
@@ -54,11 +55,11 @@ extension HopReport {
                         + [FigureText.ratio(peer.p50Ratio), peer.p99Ratio.map(FigureText.ratio) ?? "–"])
             }
         }
-        return columns.text
+        return "\(columns)\n"
     }
 
     private static func rates(_ cells: [HopCell]) -> String {
-        var columns = TextColumns(["saturated", "", "window", "per s", "hop ÷ it", "per CPU s", "hop ÷ it"])
+        var columns = TextTable(["saturated", "", "window", "per s", "hop ÷ it", "per CPU s", "hop ÷ it"])
         for cell in cells {
             columns.add([
                 cell.title, "hop", String(cell.window), FigureText.count(cell.hop.perSecond.median), "",
@@ -72,7 +73,7 @@ extension HopReport {
                 ])
             }
         }
-        return columns.text
+        return "\(columns)\n"
     }
 
     /// The run as a page.

@@ -1,4 +1,5 @@
 public import Charts
+import Formats
 
 extension LineReport {
     /// Tables for people.
@@ -20,7 +21,7 @@ extension LineReport {
     }
 
     private var doorTable: String {
-        var columns = TextColumns(["door", "mode", "n", "p50", "p90", "p99", "p99.9", "max", "p50 ratio", "p99 ratio"])
+        var columns = TextTable(["door", "mode", "n", "p50", "p90", "p99", "p99.9", "max", "p50 ratio", "p99 ratio"])
         for door in doors {
             columns.add(
                 [door.door, door.mode.rawValue, String(door.latency.count)] + FigureText.row(door.latency)
@@ -36,7 +37,7 @@ extension LineReport {
                     ])
             }
         }
-        return columns.text
+        return "\(columns)\n"
     }
 
     private static func chainName(_ isEncrypted: Bool) -> String {
@@ -44,15 +45,15 @@ extension LineReport {
     }
 
     private var hopTable: String {
-        var columns = TextColumns(["hop (first mode), µs", "p50", "p90", "p99", "p99.9", "max"])
+        var columns = TextTable(["hop (first mode), µs", "p50", "p90", "p99", "p99.9", "max"])
         for figures in hops.stretches { columns.add([figures.stretch.name] + FigureText.row(figures.latency)) }
-        var links = TextColumns(["wires, both ways", "p50", "p90", "p99", "p99.9", "max", "p50 / ping-pong"])
+        var links = TextTable(["wires, both ways", "p50", "p90", "p99", "p99.9", "max", "p50 / ping-pong"])
         for figures in hops.links {
             links.add(
                 [figures.link.rawValue] + FigureText.row(figures.latency) + [FigureText.ratio(figures.overPingPong)])
         }
         links.add(["(bare ping-pong)"] + FigureText.row(hops.pingPong) + ["1.00"])
-        return columns.text + "\n" + links.text
+        return "\(columns)\n\n\(links)\n"
     }
 
     static func percent(_ share: Double) -> String { "\(FigureText.ratio(share * 100)) %" }
@@ -123,7 +124,7 @@ extension DelayReport {
     public var text: String {
         var text = "\(machine.line)\n\(microseconds) µs more on \(link.rawValue), each way; p50 in µs over \(requests) "
         text += "requests\n\n"
-        var columns = TextColumns(["stretch", "without", "with", "growth", ""])
+        var columns = TextTable(["stretch", "without", "with", "growth", ""])
         for stretch in stretches {
             columns.add([
                 stretch.stretch.name, FigureText.micros(stretch.withoutNanoseconds),
@@ -132,7 +133,7 @@ extension DelayReport {
                 (stretch.isDelayed ? "delayed" : "") + (stretch.isAsExpected ? "" : " WRONG"),
             ])
         }
-        return text + columns.text
+        return text + "\(columns)\n"
             + (isRight ? "\nthe delay shows in its own hop and in no other\n" : "\nWRONG: see above\n")
     }
 }

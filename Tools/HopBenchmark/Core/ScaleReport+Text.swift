@@ -1,4 +1,5 @@
 public import Charts
+import Formats
 
 extension ScaleReport {
     private static let services = ["ingest", "tokenizer", "inference-worker", "accounting"]
@@ -8,7 +9,7 @@ extension ScaleReport {
         var text = "\(machine.line)\n\(floors.text)\n"
         text += "Control plane only: zero-cost simulated engine, \(promptTokens) tokens in, \(maximumTokens) out, "
         text += "\(seconds) s each, \(rounds) rounds; generator on the same machine\n\n"
-        var columns = TextColumns(
+        var columns = TextTable(
             ["door, streams", "accounting", "tokens/s", "least", "most", "failed"]
                 + Self.services.map { "\($0) CPU s/M" } + ["all"])
         for row in throughput {
@@ -20,9 +21,9 @@ extension ScaleReport {
                 ] + Self.services.map { row.processorSecondsPerMillion[$0].map(FigureText.ratio) ?? "–" }
                     + [FigureText.ratio(row.allServices)])
         }
-        if !throughput.isEmpty { text += columns.text + "\n" }
+        if !throughput.isEmpty { text += "\(columns)\n\n" }
         guard !workers.isEmpty else { return text }
-        var scaling = TextColumns(
+        var scaling = TextTable(
             ["simulated workers (modelled)", "streams", "tokens/s", "ideal", "of ideal", "failed"]
                 + Self.services.map { "\($0) CPU s/M" })
         for row in workers {
@@ -32,7 +33,7 @@ extension ScaleReport {
                     FigureText.count(row.ideal), FigureText.ratio(row.efficiency), String(row.failures),
                 ] + Self.services.map { row.processorSecondsPerMillion[$0].map(FigureText.ratio) ?? "–" })
         }
-        return text + scaling.text
+        return text + "\(scaling)\n"
     }
 
     /// The run as a page.

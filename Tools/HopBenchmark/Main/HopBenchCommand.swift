@@ -1,12 +1,14 @@
 import ArgumentParser
 import Foundation
 import HopBenchmark
+import Release
 
 @main
 struct HopBenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "hopbench",
         abstract: "Says what each hop costs, beside what bare libzmq and the machine itself can do.",
+        version: ProductVersion.text,
         subcommands: [
             HopCommand.self, LineCommand.self, ScaleCommand.self, GuardCommand.self, PeerProcess.self,
         ])

@@ -1,3 +1,5 @@
+import Formats
+
 /// The body of an OpenAI request as JSON, written by hand: an encoder takes longer over a long list of token ids than
 /// the request takes to be sent.
 struct CompletionBody {
@@ -43,22 +45,5 @@ struct CompletionBody {
         }
     }
 
-    /// A string with what RFC 8259 demands escaped.
-    private mutating func put(string: String) {
-        let digits = Array("0123456789abcdef".utf8)
-        bytes.append(UInt8(ascii: "\""))
-        for byte in string.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-                bytes.append(UInt8(ascii: "\\"))
-                bytes.append(byte)
-            case 0..<0x20:
-                put("\\u00")
-                bytes.append(digits[Int(byte >> 4)])
-                bytes.append(digits[Int(byte & 15)])
-            default: bytes.append(byte)
-            }
-        }
-        bytes.append(UInt8(ascii: "\""))
-    }
+    private mutating func put(string: String) { JSONText.append(string, to: &bytes) }
 }

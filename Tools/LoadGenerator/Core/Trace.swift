@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 
 /// A recorded sequence of requests: when each came, and how long its prompt and its answer were.
@@ -202,16 +203,8 @@ public struct Trace: Equatable, Sendable {
             (1...12).contains(month), (1...31).contains(day), (0..<24).contains(hour), (0..<60).contains(minute),
             (0..<61).contains(second)
         else { return nil }
-        return Double(days(year, month, day)) * 86_400 + hour * 3600 + minute * 60 + second
-    }
-
-    /// Days since 1970-01-01 in the Gregorian calendar (Hinnant, "chrono-compatible low-level date algorithms").
-    private static func days(_ year: Int, _ month: Int, _ day: Int) -> Int {
-        let year = month <= 2 ? year - 1 : year
-        let era = year / 400
-        let yearOfEra = year - era * 400
-        let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
-        return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
+        let days = CivilDate(year: Int64(year), month: Int64(month), day: Int64(day)).days
+        return Double(days) * 86_400 + hour * 3600 + minute * 60 + second
     }
 }
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import LoadGenerator
+import Release
 
 @main
 struct LoadGeneratorCommand: AsyncParsableCommand {
@@ -11,7 +12,7 @@ struct LoadGeneratorCommand: AsyncParsableCommand {
             Without --door and --http it uses http://127.0.0.1:8080. Exit status 1: an answer is missing or short, its \
             token counts contradict each other, or (with --ledger) it is unaccounted for. Times are as vLLM and AIPerf \
             define them; in an open loop they count from when a request was due, not from when it was sent.
-            """)
+            """, version: ProductVersion.text)
 
     @OptionGroup(title: "Target") var target: TargetOptions
     @OptionGroup(title: "Arrivals") var arrivals: ArrivalOptions

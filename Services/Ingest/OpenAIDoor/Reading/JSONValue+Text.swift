@@ -1,3 +1,5 @@
+import Formats
+
 extension JSONValue {
     /// As JSON, integers exactly as they were read.
     var text: String {
@@ -13,7 +15,7 @@ extension JSONValue {
         case .integer(let number): text += "\(number)"
         case .large(let digits): text += digits
         case .number(let number): text += "\(number)"
-        case .string(let string): Self.append(string, to: &text)
+        case .string(let string): text += JSONText.literal(string)
         case .array(let elements):
             text += "["
             for (index, element) in elements.enumerated() {
@@ -25,26 +27,11 @@ extension JSONValue {
             text += "{"
             for (index, member) in members.enumerated() {
                 if index > 0 { text += "," }
-                Self.append(member.key, to: &text)
+                text += JSONText.literal(member.key)
                 text += ":"
                 member.value.append(to: &text)
             }
             text += "}"
         }
-    }
-
-    private static func append(_ string: String, to text: inout String) {
-        text += "\""
-        for scalar in string.unicodeScalars {
-            switch scalar {
-            case "\"": text += "\\\""
-            case "\\": text += "\\\\"
-            case "\u{0}"..<"\u{20}":
-                let digits = String(scalar.value, radix: 16)
-                text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: text.unicodeScalars.append(scalar)
-            }
-        }
-        text += "\""
     }
 }

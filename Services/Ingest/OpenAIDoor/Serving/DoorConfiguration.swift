@@ -1,6 +1,7 @@
 public import AdminDoor
 import Foundation
 public import Keys
+import Release
 
 /// What an HTTP door needs to know.
 public struct DoorConfiguration: Sendable {

@@ -1,4 +1,4 @@
-import AdminDoor
+import Release
 
 /// What `/openapi.json` says: the door's requests and answers in OpenAPI 3.1.
 enum OpenAPIDocument {

@@ -17,6 +17,13 @@ public struct FrameTimes: Sendable {
         if index < longest.count, nanoseconds > longest[index] { longest[index] = nanoseconds }
     }
 
+    /// The same for a frame whose header may not be one.
+    public mutating func note(_ frame: Span<UInt8>, _ nanoseconds: UInt64) {
+        guard frame.count >= FrameHeader.size else { return }
+        let index = Int(frame[FrameHeader.kindOffset])
+        if index < longest.count, nanoseconds > longest[index] { longest[index] = nanoseconds }
+    }
+
     /// In nanoseconds; 0 where none has come.
     public subscript(_ kind: FrameKind) -> UInt64 {
         Int(kind.rawValue) < longest.count ? longest[Int(kind.rawValue)] : 0

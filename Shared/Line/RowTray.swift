@@ -1,5 +1,3 @@
-public import Line
-public import Transport
 public import Wire
 
 /// A frame's content that rows are put into.
@@ -101,20 +99,20 @@ public final class RowTray<Source: RowSource> {
     }
 }
 
-extension LowerLinks {
+extension Outbox {
     /// Sends what waits in the tray and the window lets through; works whose last row went have ended.
     /// - Parameters:
+    ///   - line: Which of the station's lines upward; see `Correspondent`.
     ///   - batch: Memory for the rows.
-    ///   - frame: Memory for the frame.
-    @inlinable
-    public func flush<Source>(
-        _ tray: RowTray<Source>, through batch: inout Source.Batch, frame: inout FrameBuffer
+    public mutating func flush<Source>(
+        _ tray: RowTray<Source>, through batch: inout Source.Batch, on line: Int, _ side: inout DialSide, now: LinkTime
     ) {
         while !tray.isEmpty, let number = side.trayToSend(on: tray.link) {
-            tray.fill(&batch, sentAt: MonotonicClock.now())
+            tray.fill(&batch, sentAt: now)
             batch.tray = number
-            batch.write(into: &frame, session: tray.session, version: side.version(of: tray.link))
-            send(&frame, on: tray.link, session: tray.session)
+            send(on: line, tray.link, session: tray.session, &side, now: now) { frame, version in
+                batch.write(into: &frame, session: tray.session, version: version)
+            }
             for work in tray.ended { side.ended(work) }
         }
     }

@@ -1,28 +1,3 @@
-/// Rows of texts in columns as wide as they need to be; the first column stands left, the others right.
-struct TextColumns {
-    private var rows: [[String]]
-
-    init(_ heading: [String]) { rows = [heading] }
-
-    /// - Parameter row: As many cells as the heading has.
-    mutating func add(_ row: [String]) {
-        precondition(row.count == rows[0].count, "a row of \(row.count) cells under \(rows[0].count) headings")
-        rows.append(row)
-    }
-
-    var text: String {
-        let widths = (rows.first ?? []).indices.map { column in
-            rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0
-        }
-        return rows.map { row in
-            zip(row, widths).enumerated().map { index, cell in
-                let space = String(repeating: " ", count: cell.1 - cell.0.count)
-                return index == 0 ? cell.0 + space : space + cell.0
-            }.joined(separator: "  ")
-        }.joined(separator: "\n") + "\n"
-    }
-}
-
 /// How figures stand in tables.
 enum FigureText {
     /// Nanoseconds in microseconds.
