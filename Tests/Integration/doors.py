@@ -41,7 +41,7 @@ def new_id():
 
 
 def chat(cluster, prompt, stream=False, request_id=None, on_text=None, **options):
-    """Text, finish reason and usage of one chat completion over HTTP; `on_text` is called as pieces of a stream come."""
+    """Text, finish reason and usage of one chat completion over HTTP; `on_text` is called as a stream's pieces come."""
     headers = {"X-Request-ID": request_id} if request_id else {}
     client = openai_client(cluster)
     arguments = dict(model=model(cluster), messages=[{"role": "user", "content": prompt}], extra_headers=headers)
