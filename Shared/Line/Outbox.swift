@@ -9,6 +9,8 @@ public struct Outbox<Command: Sendable>: Sendable {
     public enum Action: Sendable {
         /// Send this frame.
         case send(frame: Int, to: Correspondent)
+        /// Read the frames that come on this link, or leave them where they are.
+        case listen(link: Int, isOn: Bool)
         /// Replace this link's connection.
         case reconnect(line: Int, link: UInt32)
         /// State this event to the ledger, with the time of day.
@@ -68,6 +70,9 @@ public struct Outbox<Command: Sendable>: Sendable {
         hasUncommitted = false
         actions.append(.commit)
     }
+
+    /// Has a link read, or left unread: what is not read waits in its senders.
+    public mutating func listen(link: Int, _ isOn: Bool) { actions.append(.listen(link: link, isOn: isOn)) }
 
     public mutating func keepRoom(works: Int) { actions.append(.keepRoom(works: works)) }
 

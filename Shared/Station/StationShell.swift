@@ -29,20 +29,21 @@ public struct StationLink {
 /// Runs a station: has its sockets, its spool, its thread, its clock and its log, and does what the value says.
 ///
 /// Runs on its reactor's thread alone. It decides nothing.
-public actor StationShell<Value: StationValue & ~Copyable>: DiallingStation {
+public actor StationShell<Value: StationValue & ~Copyable> {
     public nonisolated let reactor: Reactor
     public nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.executor }
-    public let log: Logger
-    public let ledger: LedgerProducer
-    public let dialling: Dialling
-    public let tickInterval: UInt64
+    private let log: Logger
+    /// Nil for the station that keeps the ledger.
+    private let ledger: LedgerProducer?
+    private let dialling: Dialling
+    private let tickInterval: UInt64
 
     private var value: Value
     /// What the value wanted done, while it is done; then memory for the next.
     private var outbox = Outbox<Value.Command>()
     private let links: [StationLink]
     private let lines: [StationLine]
-    private let perform: @Sendable (Value.Command) -> Void
+    private let perform: @Sendable (Value.Command, StationShell) -> Void
     private let takeIn: @Sendable (inout Value) -> Void
     private var mirror: MetricMirror?
     private var waitingForDrain: [CheckedContinuation<Void, Never>] = []
@@ -50,13 +51,13 @@ public actor StationShell<Value: StationValue & ~Copyable>: DiallingStation {
 
     /// - Parameters:
     ///   - links: In the order in which the value counts them; so are the lines.
-    ///   - tickInterval: Nanoseconds between two ticks.
-    ///   - perform: Does what the value wants done beside the line; on the reactor's thread.
+    ///   - tickInterval: Nanoseconds between two ticks; where something waits for one it comes within 20 ms.
+    ///   - perform: Does what the value wants done beside the line; on the reactor's thread. Its answers are posted.
     ///   - takeIn: Brings the value what has come from beside the line, at each turn's end.
     public init(
-        _ value: consuming sending Value, station: StationParts, ledger: consuming sending LedgerProducer,
+        _ value: consuming sending Value, station: StationParts, ledger: consuming sending LedgerProducer?,
         links: sending [StationLink] = [], lines: sending [StationLine] = [], tickInterval: UInt64 = 20_000_000,
-        log: Logger, perform: @escaping @Sendable (Value.Command) -> Void,
+        log: Logger, perform: @escaping @Sendable (Value.Command, StationShell) -> Void,
         takeIn: @escaping @Sendable (inout Value) -> Void = { _ in }
     ) {
         self.value = value
@@ -73,9 +74,7 @@ public actor StationShell<Value: StationValue & ~Copyable>: DiallingStation {
 
     /// Begins to listen and to dial.
     public func start() {
-        for (number, link) in links.enumerated() {
-            link.socket.attach(to: reactor) { [weak self] in self?.assumeIsolated { $0.drainLink(number) } }
-        }
+        for number in links.indices { listen(number, true) }
         for (number, line) in lines.enumerated() {
             _ = value.withLine(number) { side in
                 line.sockets.attach(
@@ -87,6 +86,49 @@ public actor StationShell<Value: StationValue & ~Copyable>: DiallingStation {
             }
         }
         beginTurns()
+    }
+
+    private func listen(_ number: Int, _ isOn: Bool) {
+        guard isOn else { return links[number].socket.detach() }
+        links[number].socket.attach(to: reactor) { [weak self] in self?.assumeIsolated { $0.drainLink(number) } }
+    }
+
+    private func beginTurns() {
+        ledger?.attach(
+            onReadable: { [weak self] link in self?.assumeIsolated { $0.ledger?.drain(link, log: $0.log) } },
+            onMonitor: { [weak self] link, event in
+                self?.assumeIsolated { $0.ledger?.links.handle(event, on: link, now: MonotonicClock.now()) }
+            })
+        let isSparing = tickInterval > Self.shortTick
+        reactor.setTick(every: tickInterval, slack: isSparing ? Self.shortTick / 2 : 0) { [weak self] in
+            self?.assumeIsolated { $0.tick(MonotonicClock.now()) }
+        }
+        // Names wait to be resolved.
+        reactor.bringTick(within: Self.shortTick)
+        reactor.setTurnEnd { [weak self] in
+            self?.assumeIsolated { shell in
+                shell.endTurn()
+                guard isSparing, shell.value.awaitsTick || shell.ledger?.awaitsTick ?? false else { return }
+                shell.reactor.bringTick(within: Self.shortTick)
+            }
+        }
+    }
+
+    /// Nanoseconds within which a tick comes that something waits for.
+    private static var shortTick: UInt64 { 20_000_000 }
+
+    /// Has `body` called with the value and the time, on the reactor's thread; from any thread, returns at once.
+    public nonisolated func post(_ body: @escaping @Sendable (inout Value, LinkTime) -> Void) {
+        reactor.post { [weak self] in self?.assumeIsolated { body(&$0.value, MonotonicClock.now()) } }
+    }
+
+    /// Why the station's health is bad for what it states to the ledger; nil while it is not.
+    /// - Parameter pendingLimit: Events that may wait for accounting's acknowledgement.
+    public func ledgerFailure(pendingLimit: UInt64) -> String? {
+        guard let ledger else { return nil }
+        if let failure = ledger.failure { return failure }
+        let pending = ledger.pending
+        return pending > pendingLimit ? "\(pending) events wait for accounting, more than \(pendingLimit)" : nil
     }
 
     /// Calls `body` with the value, on the reactor's thread.
@@ -110,7 +152,7 @@ public actor StationShell<Value: StationValue & ~Copyable>: DiallingStation {
         }
         defer { bound.cancel() }
         if !value.isDrained { await withCheckedContinuation { waitingForDrain.append($0) } }
-        await ledger.finish(withinSeconds: 3, log: log)
+        await ledger?.finish(withinSeconds: 3, log: log)
     }
 
     private func giveUp() {
@@ -166,11 +208,9 @@ public actor StationShell<Value: StationValue & ~Copyable>: DiallingStation {
 
     // MARK: Turns
 
-    public var awaitsTick: Bool { value.awaitsTick }
-
-    public func tick(_ now: UInt64) {
+    private func tick(_ now: UInt64) {
         reportMetrics(now)
-        value.recordingFailure = ledger.failure
+        value.recordingFailure = ledger?.failure
         value.tick(now)
         for (number, link) in links.enumerated() { _ = value.withLink(number) { link.socket.tick(&$0, now: now) } }
         for (number, line) in lines.enumerated() {
@@ -183,11 +223,16 @@ public actor StationShell<Value: StationValue & ~Copyable>: DiallingStation {
                 self?.assumeIsolated { $0.resolved(number, name, to: addresses) }
             }
         }
+        guard let ledger else { return }
+        ledger.tick(now, log: log)
+        dialling.refresh(now: now, ledger.links, reactor: reactor) { [weak self] name, addresses in
+            self?.assumeIsolated { $0.ledger?.links.resolved(name, to: addresses) }
+        }
     }
 
-    public func endTurn() {
+    private func endTurn() {
         takeIn(&value)
-        value.recordingFailure = ledger.failure
+        value.recordingFailure = ledger?.failure
         while true {
             value.endTurn(MonotonicClock.now())
             guard !value.outbox.isEmpty else { break }
@@ -195,7 +240,7 @@ public actor StationShell<Value: StationValue & ~Copyable>: DiallingStation {
             performActions()
             outbox.removeAll()
         }
-        ledger.flush(log: log)
+        ledger?.flush(log: log)
         resumeDrained()
     }
 
@@ -206,10 +251,11 @@ public actor StationShell<Value: StationValue & ~Copyable>: DiallingStation {
             case .record(let event):
                 var event = outbox.events[event]
                 event.wallTime = WallClock.now()
-                ledger.record(event)
-            case .commit: ledger.commit(log: log)
-            case .keepRoom(let works): ledger.keepRoom(forWorks: works, log: log)
-            case .command(let number): perform(outbox.commands[number])
+                ledger?.record(event)
+            case .commit: ledger?.commit(log: log)
+            case .keepRoom(let works): ledger?.keepRoom(forWorks: works, log: log)
+            case .listen(let link, let isOn): listen(link, isOn)
+            case .command(let number): perform(outbox.commands[number], self)
             case .log(let line): write(outbox.lines[line])
             case .reconnect(let number, let link):
                 _ = value.withLine(number) { lines[number].sockets.reconnect(link, &$0) }
@@ -252,8 +298,10 @@ public actor StationShell<Value: StationValue & ~Copyable>: DiallingStation {
     private func reportMetrics(_ now: UInt64) {
         guard let mirror, mirror.isDue(now) else { return }
         value.report(to: mirror)
-        mirror.gauge("ledger_events_pending", Double(ledger.pending), help: "Events that accounting has not taken.")
-        mirror.count("ledger_events_lost", ledger.counters.lost, help: "Events that the spool did not take.")
+        if let ledger {
+            mirror.gauge("ledger_events_pending", Double(ledger.pending), help: "Events that accounting has not taken.")
+            mirror.count("ledger_events_lost", ledger.counters.lost, help: "Events that the spool did not take.")
+        }
         for (number, line) in lines.enumerated() {
             let counters = line.sockets.counters
             mirror.times(line.name, counters.times)

@@ -15,7 +15,7 @@ final class TestAccounting: Sendable {
     let directory: String
     let store: LedgerStore
     let presence: LedgerPresence
-    let loop: AccountingLoop
+    let loop: AccountingStation
     var database: String { directory + "/ledger.sqlite" }
 
     init(waitingEvents: Int = 65_536, lockTimeoutSeconds: Double = 5, line: LineSettings = LineSettings()) throws {
@@ -26,10 +26,9 @@ final class TestAccounting: Sendable {
             path: directory + "/ledger.sqlite", prices: .illustrative,
             settings: LedgerSettings(lockTimeoutSeconds: lockTimeoutSeconds), now: 1)
         presence = LedgerPresence(timeToLive: 1_000_000_000_000)
-        loop = try AccountingLoop(
-            AccountingConfiguration(
-                name: "accounting", ledgerLink: .tcp(host: "127.0.0.1", port: 0), line: line,
-                waitingEvents: waitingEvents),
+        loop = try AccountingStation(
+            AccountingSettings(name: "accounting", line: line, waitingEvents: waitingEvents),
+            AccountingStation.Listening(ledgerLink: .tcp(host: "127.0.0.1", port: 0)),
             station: StationParts(name: "accounting"), writer: LedgerWriter(store, presence: presence),
             log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }

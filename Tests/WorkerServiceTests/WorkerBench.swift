@@ -193,7 +193,7 @@ final class WorkerBench {
             case .command(let number):
                 commands.append(box.commands[number])
                 perform(box.commands[number])
-            case .keepRoom, .log, .reconnect: break
+            case .keepRoom, .listen, .log, .reconnect: break
             }
         }
         return !box.isEmpty

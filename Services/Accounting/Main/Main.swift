@@ -98,17 +98,16 @@ extension AccountingProgram {
         defer { withExtendedLifetime(authenticator) {} }
         let presence = LedgerPresence(timeToLive: settings.reservationTime)
         let writer = LedgerWriter(store, presence: presence)
-        var configuration = AccountingConfiguration(
-            name: settings.station.name, ledgerLink: settings.ledgerLink, line: settings.station.line,
-            linkGuard: linkGuard)
+        var listening = AccountingStation.Listening(ledgerLink: settings.ledgerLink, linkGuard: linkGuard)
         let descriptors = DescriptorBudget.raised()
-        configuration.connections = descriptors.connections(percent: 50, atMost: configuration.connections)
-        let loop = try AccountingLoop(
-            configuration,
-            station: station, writer: writer, log: logger)
+        listening.connections = descriptors.connections(percent: 50, atMost: listening.connections)
+        let accounting = try AccountingStation(
+            AccountingSettings(name: settings.station.name, line: settings.station.line), listening, station: station,
+            writer: writer, log: logger)
+        let drainSeconds = settings.station.drainSeconds
         let ports = PortsFile(path: settings.station.portsFile, names: ["ledger-link", "http"])
         let metrics = MetricsRegistry()
-        await loop.publish(to: metrics)
+        await accounting.publish(to: metrics)
         let watch = keys.map { keys in Task { await keys.watch(log: logger) } }
         defer { watch?.cancel() }
         let certificateWatch = certificate.map { certificate in
@@ -145,9 +144,9 @@ extension AccountingProgram {
                     log: logger),
                 StationRun(
                     start: {
-                        await loop.start()
-                        try await ports.note("ledger-link", "\(loop.ledgerLink)")
-                    }, drain: { await loop.stop() }),
+                        await accounting.start()
+                        try await ports.note("ledger-link", "\(accounting.ledgerLink)")
+                    }, drain: { await accounting.stop(boundSeconds: drainSeconds) }),
             ], logger: logger)
     }
 }

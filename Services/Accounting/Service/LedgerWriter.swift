@@ -1,9 +1,21 @@
 import Dispatch
 import Glibc
-import Ledger
+public import Ledger
 public import LedgerStore
 import Station
 import Wire
+
+/// What became of a group of batches.
+public struct GroupResult: Sendable {
+    /// Of all that is on disk.
+    public var applied = ApplyResult()
+    /// Batches that the ledger cannot take, whatever is tried: their places in the group.
+    public var failed: [(index: Int, error: LedgerError)] = []
+    /// Why the rest is not on disk and is to be tried again, and from which place on.
+    public var interrupted: (index: Int, error: LedgerError)?
+
+    public init() {}
+}
 
 /// The threads that write the ledger: one group after the other, the caller never waits. Claims have a thread of their
 /// own, so that none waits for more than the transaction under way.
@@ -16,16 +28,6 @@ public final class LedgerWriter: Sendable {
     public init(_ store: LedgerStore, presence: LedgerPresence) {
         self.store = store
         self.presence = presence
-    }
-
-    /// What became of a group.
-    struct GroupResult: Sendable {
-        /// Of all that is on disk.
-        var applied = ApplyResult()
-        /// Batches that the ledger cannot take, whatever is tried: their places in the group.
-        var failed: [(index: Int, error: LedgerError)] = []
-        /// Why the rest is not on disk and is to be tried again, and from which place on.
-        var interrupted: (index: Int, error: LedgerError)?
     }
 
     /// Commits a group in one transaction; `completion` runs on the writer's thread.

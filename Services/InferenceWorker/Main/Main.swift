@@ -119,7 +119,7 @@ extension WorkerProgram {
             // A worker's heartbeats are answers, so that but for credit and ledger events, which say so, nothing waits
             // for ticks.
             tickInterval: min(100_000_000, settings.station.line.silenceLimit / 8), log: logger,
-            perform: { command in
+            perform: { command, _ in
                 switch command {
                 case .admit(let request): runner.admit(request)
                 case .cancel(let id): runner.cancel(id)
