@@ -247,7 +247,8 @@ let package = Package(
         tests(
             "AccountingServiceTests",
             [
-                "AccountingService", "Ledger", "LedgerDatabase", "LedgerStore", "Economics", "Keys", "Wire",
+                "AccountingService", "Ledger", "LedgerDatabase", "LedgerInMemory", "LedgerStore", "Economics", "Keys",
+                "Wire",
                 "Transport", "Line", "Station", grdb,
                 hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird"), logging,
             ]),
