@@ -33,6 +33,9 @@ public struct Outbox<Command: Sendable>: Sendable {
     private var frameCount = 0
     private var hasUncommitted = false
 
+    /// Bytes of a frame whose memory is used again.
+    private static var frameBytesKept: Int { 256 << 10 }
+
     public init() {}
 
     public var isEmpty: Bool { actions.isEmpty }
@@ -46,6 +49,10 @@ public struct Outbox<Command: Sendable>: Sendable {
         events.removeAll(keepingCapacity: true)
         commands.removeAll(keepingCapacity: true)
         lines.removeAll(keepingCapacity: true)
+        // A long prompt's memory is not kept for ever.
+        for number in 0..<frameCount where frames[number].bytes.count > Self.frameBytesKept {
+            frames[number] = FrameBuffer(capacity: 256)
+        }
         frameCount = 0
         hasUncommitted = false
     }
@@ -84,26 +91,26 @@ public struct Outbox<Command: Sendable>: Sendable {
     // MARK: On the line
 
     /// Sends a frame to a station above, numbered and stamped; nothing when the session is not the link's any more.
-    /// - Parameter write: Puts the frame into the buffer, in the session's version.
-    public mutating func send(
+    /// - Parameter write: Puts the frame into the buffer, in the session's version. When it throws, nothing is sent.
+    public mutating func send<Failure: Error>(
         on line: Int, _ link: UInt32, session: UInt32, _ side: inout DialSide, now: LinkTime,
-        _ write: (inout FrameBuffer, _ version: UInt8) -> Void
-    ) {
+        _ write: (inout FrameBuffer, _ version: UInt8) throws(Failure) -> Void
+    ) throws(Failure) {
+        try prepare(side.version(of: link), write)
         let stamp = side.nextStamp(on: link, session: session)
-        guard stamp.sequence > 0 else { return }
-        add(.above(line: line, link: link), stamp, now) { write(&$0, stamp.version) }
+        if stamp.sequence > 0 { append(.above(line: line, link: link), stamp, now) }
     }
 
     /// Sends a frame to a peer below, numbered and stamped; nothing when the session is not the peer's any more.
     /// - Returns: The frame's number in the session; 0 when it is not sent.
     @discardableResult
-    public mutating func send(
+    public mutating func send<Failure: Error>(
         on link: Int, _ session: SessionRef, _ dispatcher: inout Dispatcher, now: LinkTime,
-        _ write: (inout FrameBuffer, _ version: UInt8) -> Void
-    ) -> UInt64 {
+        _ write: (inout FrameBuffer, _ version: UInt8) throws(Failure) -> Void
+    ) throws(Failure) -> UInt64 {
+        try prepare(dispatcher.version(of: session), write)
         let stamp = dispatcher.nextStamp(to: session.peer, session: session.session)
-        guard stamp.sequence > 0 else { return 0 }
-        add(.below(link: link, peer: session.peer), stamp, now) { write(&$0, stamp.version) }
+        if stamp.sequence > 0 { append(.below(link: link, peer: session.peer), stamp, now) }
         return stamp.sequence
     }
 
@@ -140,20 +147,25 @@ public struct Outbox<Command: Sendable>: Sendable {
         return nil
     }
 
-    private mutating func add(
-        _ target: Correspondent, _ stamp: FrameStamp, _ now: LinkTime, _ write: (inout FrameBuffer) -> Void
-    ) {
-        let number = put(target, write)
-        frames[number].stamp(sequence: stamp.sequence, sentAt: now)
-        frames[number].stamp(version: stamp.version)
+    /// Has the next frame written, which is sent if it is appended.
+    private mutating func prepare<Failure: Error>(
+        _ version: UInt8, _ write: (inout FrameBuffer, _ version: UInt8) throws(Failure) -> Void
+    ) throws(Failure) {
+        if frameCount == frames.count { frames.append(FrameBuffer(capacity: 256)) }
+        try write(&frames[frameCount], version)
     }
 
-    @discardableResult
-    private mutating func put(_ target: Correspondent, _ write: (inout FrameBuffer) -> Void) -> Int {
+    private mutating func append(_ target: Correspondent, _ stamp: FrameStamp, _ now: LinkTime) {
+        frames[frameCount].stamp(sequence: stamp.sequence, sentAt: now)
+        frames[frameCount].stamp(version: stamp.version)
+        actions.append(.send(frame: frameCount, to: target))
+        frameCount += 1
+    }
+
+    private mutating func put(_ target: Correspondent, _ write: (inout FrameBuffer) -> Void) {
         if frameCount == frames.count { frames.append(FrameBuffer(capacity: 256)) }
         write(&frames[frameCount])
         actions.append(.send(frame: frameCount, to: target))
         frameCount += 1
-        return frameCount - 1
     }
 }

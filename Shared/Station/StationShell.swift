@@ -45,6 +45,7 @@ public actor StationShell<Value: StationValue & ~Copyable> {
     private let lines: [StationLine]
     private let perform: @Sendable (Value.Command, StationShell) -> Void
     private let takeIn: @Sendable (inout Value) -> Void
+    private let report: @Sendable (MetricMirror) -> Void
     private var mirror: MetricMirror?
     private var waitingForDrain: [CheckedContinuation<Void, Never>] = []
     private var isForced = false
@@ -53,11 +54,13 @@ public actor StationShell<Value: StationValue & ~Copyable> {
     ///   - links: In the order in which the value counts them; so are the lines.
     ///   - tickInterval: Nanoseconds between two ticks; where something waits for one it comes within 20 ms.
     ///   - perform: Does what the value wants done beside the line; on the reactor's thread. Its answers are posted.
+    ///   - report: States what is beside the value.
     ///   - takeIn: Brings the value what has come from beside the line, at each turn's end.
     public init(
         _ value: consuming sending Value, station: StationParts, ledger: consuming sending LedgerProducer?,
         links: sending [StationLink] = [], lines: sending [StationLine] = [], tickInterval: UInt64 = 20_000_000,
         log: Logger, perform: @escaping @Sendable (Value.Command, StationShell) -> Void,
+        report: @escaping @Sendable (MetricMirror) -> Void = { _ in },
         takeIn: @escaping @Sendable (inout Value) -> Void = { _ in }
     ) {
         self.value = value
@@ -68,6 +71,7 @@ public actor StationShell<Value: StationValue & ~Copyable> {
         self.tickInterval = tickInterval
         self.perform = perform
         self.takeIn = takeIn
+        self.report = report
         reactor = station.reactor
         dialling = Dialling(resolver: station.resolver)
     }
@@ -120,6 +124,11 @@ public actor StationShell<Value: StationValue & ~Copyable> {
     /// Has `body` called with the value and the time, on the reactor's thread; from any thread, returns at once.
     public nonisolated func post(_ body: @escaping @Sendable (inout Value, LinkTime) -> Void) {
         reactor.post { [weak self] in self?.assumeIsolated { body(&$0.value, MonotonicClock.now()) } }
+    }
+
+    /// The same at once, for who is on the reactor's thread already and not in the midst of a call of the value.
+    public nonisolated func now(_ body: @Sendable (inout Value, LinkTime) -> Void) {
+        assumeIsolated { body(&$0.value, MonotonicClock.now()) }
     }
 
     /// Why the station's health is bad for what it states to the ledger; nil while it is not.
@@ -298,6 +307,7 @@ public actor StationShell<Value: StationValue & ~Copyable> {
     private func reportMetrics(_ now: UInt64) {
         guard let mirror, mirror.isDue(now) else { return }
         value.report(to: mirror)
+        report(mirror)
         if let ledger {
             mirror.gauge("ledger_events_pending", Double(ledger.pending), help: "Events that accounting has not taken.")
             mirror.count("ledger_events_lost", ledger.counters.lost, help: "Events that the spool did not take.")

@@ -69,21 +69,20 @@ extension TokenizerProgram {
                 settings: settings.station.spool),
             station: station, accounting: settings.accounting, role: .tokenizer, name: settings.station.name,
             settings: settings.station.line, credentials: protection.credentials(above: "accounting"))
-        var configuration = TokenizerConfiguration(
-            name: settings.station.name, modelName: settings.modelName, ingests: settings.ingests.flatMap(\.self),
-            workerLink: settings.workerLink, lookahead: settings.lookahead, encodeThreads: settings.threads,
-            line: settings.station.line, workerGuard: workerGuard,
-            credentials: protection.credentials(above: "ingest"))
+        var links = TokenizerStation.Links(
+            ingests: settings.ingests.flatMap(\.self), credentials: protection.credentials(above: "ingest"),
+            workerLink: settings.workerLink, workerGuard: workerGuard)
         let descriptors = DescriptorBudget.raised()
-        configuration.workerConnections = descriptors.connections(
-            percent: 90, atMost: configuration.workerConnections)
-        let loop = try TokenizerLoop(
-            configuration,
-            station: station, encoder: try PromptEncoder(model: model), table: try TokenTable(model.vocabulary),
-            ledger: ledger, log: logger, wallSeconds: { Int64(WallClock.now() / 1_000_000_000) })
+        links.workerConnections = descriptors.connections(percent: 90, atMost: links.workerConnections)
+        let tokenizer = try TokenizerStation(
+            TokenizerSettings(
+                name: settings.station.name, modelName: settings.modelName, lookahead: settings.lookahead,
+                line: settings.station.line), links, station: station, encoder: try PromptEncoder(model: model),
+            table: try TokenTable(model.vocabulary), threads: settings.threads, ledger: ledger, log: logger,
+            wallSeconds: { Int64(WallClock.now() / 1_000_000_000) })
         let ports = PortsFile(path: settings.station.portsFile, names: ["worker-link", "admin"])
         let metrics = MetricsRegistry()
-        await loop.publish(to: metrics)
+        await tokenizer.publish(to: metrics)
         let drainSeconds = settings.station.drainSeconds
         let pendingEvents = settings.station.pendingEvents
         let replay = SpoolReplay.Configuration(
@@ -97,10 +96,10 @@ extension TokenizerProgram {
                     address: settings.admin, connections: descriptors.connections(percent: 10, atMost: 1024),
                     metrics: metrics, logger: logger,
                     health: {
-                        if let failure = await loop.ledgerFailure(pendingLimit: pendingEvents) {
+                        if let failure = await tokenizer.ledgerFailure(pendingLimit: pendingEvents) {
                             return .failing(failure)
                         }
-                        return await loop.isReady ? .ok : .failing("no ingest, or no worker, has a session")
+                        return await tokenizer.isReady ? .ok : .failing("no ingest, or no worker, has a session")
                     },
                     onBound: { address in
                         Task {
@@ -111,9 +110,9 @@ extension TokenizerProgram {
                     }),
                 StationRun(
                     start: {
-                        await loop.start()
-                        try await ports.note("worker-link", "\(loop.workerLink)")
-                    }, drain: { await loop.drain(boundSeconds: drainSeconds) }),
+                        await tokenizer.start()
+                        try await ports.note("worker-link", "\(tokenizer.workerLink)")
+                    }, drain: { await tokenizer.drain(boundSeconds: drainSeconds) }),
             ], logger: logger)
     }
 }

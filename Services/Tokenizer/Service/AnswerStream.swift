@@ -1,5 +1,4 @@
 import Line
-import Station
 import Telemetry
 import Tokenization
 import Wire
@@ -7,8 +6,8 @@ import Wire
 /// One request in the tokenizer, from its `Encode` until both sides have let go of it.
 final class AnswerStream: RowSource {
     enum State: Sendable {
-        /// Its prompt is encoded, or its answer taken up, in the pool; the ticket takes it back.
-        case encoding(EncodePool.Ticket?)
+        /// Its prompt is encoded, or its answer so far is read.
+        case encoding
         /// Waiting for a worker, or held by one.
         case generating
         /// Ingest has its last row, or is gone: only the worker's lease is still to end.
@@ -74,7 +73,7 @@ final class AnswerStream: RowSource {
         self.deadline = encode.body.options.timeLeft == 0 || isNever ? .max : deadline
         generated = encode.generated
         sentTokens = encode.generated.count
-        state = .encoding(nil)
+        state = .encoding
         answer = AnswerAssembler(
             stops: encode.body.stops, stopTokens: encode.body.options.stopTokens,
             minimumTokens: Int(encode.body.limits.minimumTokens))
