@@ -238,6 +238,7 @@ let package = Package(
             ["OpenAIDoor", "AdminDoor", "Keys", "Telemetry", nioCore, nioPosix, logging, lifecycle]),
         tests("TokenizationTests", ["Tokenization", "Llama"], llama: true),
         tests("BatchingTests", ["Batching"]),
+        tests("TokenizerServiceTests", ["TokenizerService", "Tokenization", "Line", "Wire"], llama: true),
         tests("WorkerServiceTests", ["WorkerService", "Batching", "Line", "Wire"]),
         tests("EnginesTests", ["Engines", "Batching", "Llama"], llama: true),
         tests(
