@@ -104,11 +104,12 @@ def test_kill_ingest_and_the_line_lets_go(start):
     cluster = start(workers=1, time_scale=1.0, accounting_options=["--reservation-ttl", "2s"])
     ingest, worker = cluster.processes["ingest-0"], cluster.processes["worker-0"]
     request_id = new_id()
-    has_text = threading.Event()
+    pieces = threading.Semaphore(0)
     thread = threading.Thread(target=lambda: _swallow(
-        lambda: chat(cluster, "gone", stream=True, request_id=request_id, max_tokens=5000, on_text=has_text.set)))
+        lambda: chat(cluster, "gone", stream=True, request_id=request_id, max_tokens=5000, on_text=pieces.release)))
     thread.start()
-    assert has_text.wait(60), "no text came"
+    for _ in range(5):
+        assert pieces.acquire(timeout=60), "no text came"
     ingest.kill()
     thread.join(30)
     await_state("the worker holds nothing", lambda: all(

@@ -21,10 +21,11 @@ extension IngestLoop {
             list(outlet)
         case .http(let stream):
             stream.note(promptTokens: Int(request.promptTokens), cachedTokens: Int(request.cachedTokens))
-            stream.push(text, tokenCount: tokens.count)
-            // For the one who settles it if this process dies now; at its end it is counted anew.
+            // For the one who settles it if this process dies now: before the client can have it, since the process may
+            // be stopped at any instruction. At its end it is counted anew.
             let delivered = stream.isBehind ? stream.deliveredTokens : request.generated.count
             if request.streams { request.place?.note(deliveredTokens: UInt32(clamping: delivered)) }
+            stream.push(text, tokenCount: tokens.count)
             if request.stamps.firstSent == 0 { request.stamps.firstSent = MonotonicClock.now() }
         }
     }
