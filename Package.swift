@@ -158,7 +158,7 @@ let package = Package(
         target(
             "TokenizerService", "Services/Tokenizer/Service",
             [
-                "Wire", "Transport", "Line", "Llama", "Station", "Spool", "Tables", "Telemetry", "Tokenization",
+                "Wire", "Transport", "Line", "Llama", "Station", "Tables", "Telemetry", "Tokenization",
                 logging,
             ], llama: true),
         executable(
