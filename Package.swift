@@ -230,6 +230,7 @@ let package = Package(
         tests("TelemetryTests", ["Telemetry"]),
         tests("EconomicsTests", ["Economics"]),
         tests("LlamaTests", ["Llama"], llama: true, resources: [.copy("Fixtures")]),
+        tests("StationTests", ["Station", "Line", "Wire"]),
         tests("SettingsTests", ["Settings", argumentParser, logging]),
         tests("AdminDoorTests", ["AdminDoor", "Telemetry", hummingbird, logging, lifecycle]),
         tests("IngestServiceTests", ["IngestService", "Wire"]),

@@ -23,6 +23,7 @@ public final class DialSockets {
     private let reactor: Reactor
     private let targets: [Endpoint]
     private let options: SocketOptions
+    private let security: Security
     private let credentials: LinkCredentials?
     /// Connections tried, by link: each next one expects the next listed key of the station above.
     private var attempts: [UInt32: Int] = [:]
@@ -41,14 +42,21 @@ public final class DialSockets {
     private var onMonitor: @Sendable (UInt32, MonitorEvent) -> Void = { _, _ in }
 
     public init(
-        _ station: StationParts, targets: [Endpoint], options: SocketOptions = SocketOptions(),
-        credentials: LinkCredentials? = nil
+        _ context: Context, reactor: Reactor, targets: [Endpoint], options: SocketOptions = SocketOptions(),
+        security: Security = .plain, credentials: LinkCredentials? = nil
     ) {
-        context = station.context
-        reactor = station.reactor
+        self.context = context
+        self.reactor = reactor
+        self.security = security
         self.targets = targets
         self.options = options
         self.credentials = credentials
+    }
+
+    public convenience init(
+        _ station: StationParts, targets: [Endpoint], credentials: LinkCredentials? = nil
+    ) {
+        self.init(station.context, reactor: station.reactor, targets: targets, credentials: credentials)
     }
 
     /// The addresses that are linked now.
@@ -145,7 +153,7 @@ public final class DialSockets {
     }
 
     private func connect(_ link: UInt32, to endpoint: Endpoint, _ side: inout DialSide) {
-        var security = Security.plain
+        var security = security
         if let credentials, case .tcp = endpoint {
             let attempt = attempts[link, default: 0]
             attempts[link] = attempt + 1

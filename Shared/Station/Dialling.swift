@@ -20,30 +20,17 @@ public final class Dialling {
 
     public init(resolver: Resolver) { self.resolver = resolver }
 
-    /// Asks for the names of `links` that are due.
-    /// - Parameter body: Gets a name's addresses, on the reactor's thread; to be passed to `links.resolved`. A name
-    ///   without addresses keeps those that it had.
-    public func refresh(
-        now: UInt64, _ links: LowerLinks, reactor: Reactor,
-        _ body: @escaping @Sendable (_ name: String, _ addresses: [String]) -> Void
-    ) {
-        refresh(
-            now, links.names, of: ObjectIdentifier(links), sessions: links.side.sessionCount, reactor: reactor, body)
-    }
-
+    /// Asks for the names of `sockets` that are due.
+    /// - Parameters:
+    ///   - sessions: How many links have one now.
+    ///   - body: Gets a name's addresses, on the reactor's thread; to be passed to `resolved`. A name without addresses
+    ///     keeps those that it had.
     func refresh(
         now: UInt64, _ sockets: DialSockets, sessions: Int, reactor: Reactor,
         _ body: @escaping @Sendable (_ name: String, _ addresses: [String]) -> Void
     ) {
-        refresh(now, sockets.names, of: ObjectIdentifier(sockets), sessions: sessions, reactor: reactor, body)
-    }
-
-    private func refresh(
-        _ now: UInt64, _ names: [String], of links: ObjectIdentifier, sessions: Int, reactor: Reactor,
-        _ body: @escaping @Sendable (_ name: String, _ addresses: [String]) -> Void
-    ) {
-        for name in names {
-            let key = Key(links: links, name: name)
+        for name in sockets.names {
+            let key = Key(links: ObjectIdentifier(sockets), name: name)
             guard now >= due[key, default: 0] else { continue }
             due[key] = now + (sessions == 0 ? Self.retryInterval : Self.interval)
             resolver.resolve(name) { result in

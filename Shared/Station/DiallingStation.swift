@@ -1,3 +1,4 @@
+import Line
 public import Logging
 public import Transport
 
@@ -65,7 +66,9 @@ extension DiallingStation {
     }
 
     private func resolveLedger(_ now: UInt64) {
-        dialling.refresh(now: now, ledger.links, reactor: reactor) { [weak self] name, addresses in
+        dialling.refresh(
+            now: now, ledger.links.sockets, sessions: ledger.links.side.sessionCount, reactor: reactor
+        ) { [weak self] name, addresses in
             self?.assumeIsolated { $0.ledger.links.resolved(name, to: addresses) }
         }
     }

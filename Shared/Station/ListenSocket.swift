@@ -25,17 +25,16 @@ public final class ListenSocket {
     public let endpoint: Endpoint
     private var counted = Counters()
     private let linkGuard: LinkGuard?
-    /// Whom the authenticator admitted under each routing id, as far as they said hello.
-    private var users: [UInt64: String] = [:]
+    private var keys = PeerKeys()
     private var guardGeneration: UInt64 = 0
     private var socket: RouterSocket
     private var registration: Registration?
 
     public init(
         _ context: Context, bind endpoint: Endpoint, options: SocketOptions = SocketOptions(),
-        guardedBy linkGuard: LinkGuard? = nil
+        security: Security = .plain, guardedBy linkGuard: LinkGuard? = nil
     ) throws(TransportError) {
-        var (options, security) = (options, Security.plain)
+        var (options, security) = (options, security)
         // Whoever has no session is a stranger, and costs a bounded sum.
         options.limits.hasStrangers = true
         // Within the host a folder's rights are the keys.
@@ -99,43 +98,28 @@ public final class ListenSocket {
                 // A peer whose hello was taken is no stranger any more.
                 socket.admit(frame.peer, source: linkGuard == nil ? nil : frame.source)
             } else {
-                users[peer] = nil
+                keys.forget(peer)
             }
             return true
         }
     }
 
-    /// Holds a hello against the key that its connection brought: the role that it claims must be the key's, and the key
-    /// still listed (the authenticator is asked at the handshake only).
+    /// Whether the role that a hello claims is not that of the key which its connection has shown.
     private func isMistaken(_ hello: Span<UInt8>, _ peer: UInt64, _ user: String?) -> Bool {
         guard let linkGuard else { return false }
-        guard let user, let role = Hello.role(of: hello), linkGuard.role(ofUser: user) == role.folderName else {
-            users[peer] = nil
-            return true
-        }
-        users[peer] = user
-        return false
+        return !keys.note(user, of: peer, claiming: Hello.role(of: hello)) { linkGuard.role(ofUser: $0) }
     }
 
     /// Keeps connections in order, and ends the sessions of keys that are listed no more.
     func tick(_ dispatcher: inout Dispatcher, now: LinkTime) {
-        endWithdrawn(&dispatcher)
-        socket.tend(now)
-    }
-
-    private func endWithdrawn(_ dispatcher: inout Dispatcher) {
-        guard let linkGuard, linkGuard.generation != guardGeneration else { return }
-        guardGeneration = linkGuard.generation
-        var known: [UInt64: String] = [:]
-        for peer in dispatcher.allPeers {
-            let id = peer.session.peer
-            if let user = users[id], linkGuard.role(ofUser: user) == peer.role.folderName {
-                known[id] = user
-            } else {
-                dispatcher.dismiss(id, .unauthenticated)
+        if let linkGuard {
+            if linkGuard.generation != guardGeneration {
+                guardGeneration = linkGuard.generation
+                keys.endWithdrawn(&dispatcher) { linkGuard.role(ofUser: $0) }
             }
+            keys.prune(dispatcher)
         }
-        users = known
+        socket.tend(now)
     }
 
     func send(_ frame: Span<UInt8>, to peer: UInt64) -> SendOutcome {

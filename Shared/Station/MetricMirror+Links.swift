@@ -24,7 +24,10 @@ extension MetricMirror {
     }
 
     /// States a link's counters under `link`.
-    public func line(_ link: String, _ line: LineCounters, badFrames: UInt64, unsent: UInt64) {
+    /// - Parameters:
+    ///   - refused: Messages that are no frame, and connections that were refused: the dispatcher does not see them.
+    ///   - unsent: Frames that could not be sent.
+    public func line(_ link: String, _ line: LineCounters, refused: UInt64 = 0, unsent: UInt64) {
         count("\(link)_sessions", line.sessions, help: "Sessions that began.")
         count("\(link)_sessions_ended", line.sessionsEnded, help: "Sessions that ended.")
         count("\(link)_refusals", line.refusals, help: "Hellos refused.")
@@ -37,7 +40,9 @@ extension MetricMirror {
         count("\(link)_dispatched", line.dispatched, help: "Requests dispatched or accepted.")
         count("\(link)_lost", line.lost, help: "Leases that ended with their session.")
         count("\(link)_handed_back", line.handedBack, help: "Leases that a draining station gave back.")
-        count("\(link)_bad_frames", badFrames, help: "Frames that did not decode, and connections that were refused.")
+        count(
+            "\(link)_bad_frames", line.badFrames + refused,
+            help: "Frames that did not decode, and connections that were refused.")
         count("\(link)_unsent_frames", unsent, help: "Frames that could not be sent.")
     }
 }

@@ -234,7 +234,9 @@ public actor StationShell<Value: StationValue & ~Copyable> {
         }
         guard let ledger else { return }
         ledger.tick(now, log: log)
-        dialling.refresh(now: now, ledger.links, reactor: reactor) { [weak self] name, addresses in
+        dialling.refresh(
+            now: now, ledger.links.sockets, sessions: ledger.links.side.sessionCount, reactor: reactor
+        ) { [weak self] name, addresses in
             self?.assumeIsolated { $0.ledger?.links.resolved(name, to: addresses) }
         }
     }
@@ -316,15 +318,14 @@ public actor StationShell<Value: StationValue & ~Copyable> {
             let counters = line.sockets.counters
             mirror.times(line.name, counters.times)
             guard let side = value.withLine(number, { $0.counters }) else { continue }
-            mirror.line(line.name, side, badFrames: side.badFrames, unsent: counters.unsent)
+            mirror.line(line.name, side, unsent: counters.unsent)
         }
         for (number, link) in links.enumerated() {
             let counters = link.socket.counters
             mirror.times(link.name, counters.times)
             mirror.refusals(link.name, counters.refusals)
             guard let dispatcher = value.withLink(number, { $0.counters }) else { continue }
-            mirror.line(
-                link.name, dispatcher, badFrames: dispatcher.badFrames + counters.refused, unsent: counters.unsent)
+            mirror.line(link.name, dispatcher, refused: counters.refused, unsent: counters.unsent)
         }
     }
 }

@@ -39,11 +39,11 @@ extension IngestLoop {
         mirror.times("client_door", clients.counters.times)
         mirror.times("tokenizer_link", tokenizers.counters.times)
         mirror.line(
-            "client_door", clients.dispatcher.counters, badFrames: clients.counters.badFrames,
+            "client_door", clients.dispatcher.counters, refused: clients.counters.refused,
             unsent: clients.counters.unsent)
         mirror.refusals("tokenizer_link", tokenizers.counters.refusals)
         mirror.line(
-            "tokenizer_link", tokenizers.dispatcher.counters, badFrames: tokenizers.counters.badFrames,
+            "tokenizer_link", tokenizers.dispatcher.counters, refused: tokenizers.counters.refused,
             unsent: tokenizers.counters.unsent)
     }
 }
