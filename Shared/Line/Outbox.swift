@@ -24,9 +24,12 @@ public struct Outbox<Command: Sendable>: Sendable {
         case command(Int)
     }
 
+    /// What is to be done, in order.
     public private(set) var actions: [Action] = []
+    /// What `record` names; the time of day is not in them yet.
     public private(set) var events: [LedgerEvent] = []
     public private(set) var commands: [Command] = []
+    /// What `log` names.
     public private(set) var lines: [LogLine] = []
     /// Frames of this filling stand first; behind them lies memory of earlier ones.
     private var frames: [FrameBuffer] = []

@@ -59,9 +59,6 @@ public final class DialSockets {
         self.init(station.context, reactor: station.reactor, targets: targets, credentials: credentials)
     }
 
-    /// The addresses that are linked now.
-    public var endpoints: [Endpoint] { Array(ids.keys) }
-
     /// Names to resolve: those of the targets whose host is not an address already.
     var names: [String] {
         targets.compactMap { if case .tcp(let host, _) = $0, !Self.isAddress(host) { host } else { nil } }

@@ -8,20 +8,13 @@ public protocol DiallingStation: Actor {
     var log: Logger { get }
     var ledger: LedgerProducer { get }
     var dialling: Dialling { get }
-    /// Nanoseconds between two ticks; those that nothing waits for may be further apart than the usual 20 ms.
-    var tickInterval: UInt64 { get }
-    /// Whether the next tick must come within 20 ms; asked at the end of each turn. The ledger is asked besides.
-    var awaitsTick: Bool { get }
-    /// Called every `tickInterval`, or sooner, with the monotonic time; the ledger is the protocol's own to tick.
+    /// Called every 20 ms with the monotonic time; the ledger is the protocol's own to tick.
     func tick(_ now: UInt64)
     /// Called at the end of each of the reactor's turns.
     func endTurn()
 }
 
 extension DiallingStation {
-    /// Why the station cannot record what it does; nil while it can.
-    public var recordingFailure: String? { ledger.failure }
-
     /// Why the station's health is bad for what it states to the ledger; nil while it is not.
     /// - Parameter pendingLimit: Events that may wait for accounting's acknowledgement.
     public func ledgerFailure(pendingLimit: UInt64) -> String? {
@@ -31,11 +24,7 @@ extension DiallingStation {
             ? "\(pending) events wait for accounting, more than \(pendingLimit)" : nil
     }
 
-    public var tickInterval: UInt64 { Self.shortTick }
-    public var awaitsTick: Bool { false }
-
-    /// Nanoseconds within which a tick comes that something waits for.
-    private static var shortTick: UInt64 { 20_000_000 }
+    private static var tickInterval: UInt64 { 20_000_000 }
 
     /// Begins to dial the ledger, to tick, and to end turns.
     public func beginTurns() {
@@ -44,9 +33,7 @@ extension DiallingStation {
             onMonitor: { [weak self] link, event in
                 self?.assumeIsolated { $0.ledger.links.handle(event, on: link, now: MonotonicClock.now()) }
             })
-        let shortTick = Self.shortTick
-        let isSparing = tickInterval > shortTick
-        reactor.setTick(every: tickInterval, slack: isSparing ? shortTick / 2 : 0) { [weak self] in
+        reactor.setTick(every: Self.tickInterval) { [weak self] in
             self?.assumeIsolated { station in
                 let now = MonotonicClock.now()
                 station.tick(now)
@@ -55,14 +42,8 @@ extension DiallingStation {
             }
         }
         // Names wait to be resolved.
-        reactor.bringTick(within: shortTick)
-        reactor.setTurnEnd { [weak self] in
-            self?.assumeIsolated { station in
-                station.endTurn()
-                guard isSparing, station.awaitsTick || station.ledger.awaitsTick else { return }
-                station.reactor.bringTick(within: shortTick)
-            }
-        }
+        reactor.bringTick(within: Self.tickInterval)
+        reactor.setTurnEnd { [weak self] in self?.assumeIsolated { $0.endTurn() } }
     }
 
     private func resolveLedger(_ now: UInt64) {

@@ -21,9 +21,6 @@ public final class LowerLinks {
             credentials: credentials)
     }
 
-    /// The addresses that are linked now.
-    public var endpoints: [Endpoint] { sockets.endpoints }
-
     /// Dials the targets that need no resolution and says whom to call when a link has something.
     ///
     /// On the reactor's thread; both callbacks run there.

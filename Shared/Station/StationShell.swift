@@ -140,9 +140,6 @@ public actor StationShell<Value: StationValue & ~Copyable> {
         return pending > pendingLimit ? "\(pending) events wait for accounting, more than \(pendingLimit)" : nil
     }
 
-    /// Calls `body` with the value, on the reactor's thread.
-    public func with<Result: Sendable>(_ body: (inout Value) -> Result) -> Result { body(&value) }
-
     /// Whether the station has peers for its work.
     public var isReady: Bool { value.isReady }
 
@@ -317,6 +314,8 @@ public actor StationShell<Value: StationValue & ~Copyable> {
         for (number, line) in lines.enumerated() {
             let counters = line.sockets.counters
             mirror.times(line.name, counters.times)
+            mirror.count(
+                "\(line.name)_failed_dials", counters.failedDials, help: "Connections upward that could not be made.")
             guard let side = value.withLine(number, { $0.counters }) else { continue }
             mirror.line(line.name, side, unsent: counters.unsent)
         }
@@ -324,6 +323,7 @@ public actor StationShell<Value: StationValue & ~Copyable> {
             let counters = link.socket.counters
             mirror.times(link.name, counters.times)
             mirror.refusals(link.name, counters.refusals)
+            mirror.count("\(link.name)_high_water", counters.highWater, help: "Frames that met a full queue.")
             guard let dispatcher = value.withLink(number, { $0.counters }) else { continue }
             mirror.line(link.name, dispatcher, refused: counters.refused, unsent: counters.unsent)
         }

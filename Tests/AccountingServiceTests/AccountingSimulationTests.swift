@@ -1,24 +1,9 @@
-import Foundation
+import Seeds
 import Ledger
 import LedgerInMemory
 import Line
 import Testing
 import Wire
-
-/// SplitMix64, by Sebastiano Vigna (https://prng.di.unimi.it/splitmix64.c).
-private struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
-    }
-}
 
 /// Accounting's life by chance: producers state, claim and lose their connections, the disk is slow, full or works,
 /// accounting is killed and begins again. After it everything works, and the rules are held against the ledger.
@@ -28,8 +13,7 @@ private struct AccountingSimulation {
         var rule: String
 
         var description: String {
-            "\(rule); again: TOKENFACTORY_SIM_SEED=\(seed) TOKENFACTORY_SIM_RUNS=1 swift test "
-                + "--filter AccountingSimulationTests"
+            "\(rule); again: \(SimulationSeeds.replay(seed, filter: "AccountingSimulationTests"))"
         }
     }
 
@@ -168,15 +152,10 @@ private struct AccountingSimulation {
 }
 
 struct AccountingSimulationTests {
-    private static func setting(_ name: String) -> UInt64? {
-        ProcessInfo.processInfo.environment[name].flatMap { UInt64($0) }
-    }
-
     @Test func everySeedKeepsEveryRule() throws {
-        let first = Self.setting("TOKENFACTORY_SIM_SEED") ?? 1
-        let runs = Self.setting("TOKENFACTORY_SIM_RUNS") ?? 60
+        let seeds = SimulationSeeds(runs: 60)
         var all = AccountingSimulation.Coverage()
-        for seed in first..<(first + runs) {
+        for seed in seeds {
             var simulation = try AccountingSimulation(seed: seed)
             do { try simulation.run() } catch { Issue.record("\(error)") }
             all.events += simulation.coverage.events
@@ -186,8 +165,8 @@ struct AccountingSimulationTests {
             all.claims += simulation.coverage.claims
             all.granted += simulation.coverage.granted
         }
-        print("\(runs) lives of accounting: \(all)")
-        guard runs >= 50 else { return }
+        print("\(seeds.count) lives of accounting: \(all)")
+        guard seeds.count >= 50 else { return }
         #expect(all.restarts > 50)
         #expect(all.pauses > 50)
         #expect(all.failures > 50)

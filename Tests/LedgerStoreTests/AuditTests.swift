@@ -1,3 +1,4 @@
+import Seeds
 import Economics
 import Foundation
 import GRDB
@@ -210,7 +211,7 @@ import Wire
         try DatabaseQueue(path: ledger.path).backup(to: DatabaseQueue(path: copy))
         let sound = try LedgerReader(path: copy).audit()
         var bytes = try Data(contentsOf: URL(fileURLWithPath: copy))
-        var random = SplitMix(seed: seed)
+        var random = SeededGenerator(seed: seed)
         for _ in 0...(seed % 4) {
             bytes[Int.random(in: 100..<bytes.count, using: &random)] ^= UInt8.random(in: 1...255, using: &random)
         }

@@ -1,3 +1,4 @@
+import Seeds
 import Economics
 import Foundation
 import GRDB

@@ -1,3 +1,4 @@
+import Seeds
 import Economics
 import Foundation
 import Ledger
@@ -87,9 +88,9 @@ struct Reference {
 
 /// Random lives of random requests.
 struct Generator {
-    var random: SplitMix
+    var random: SeededGenerator
 
-    init(seed: UInt64) { random = SplitMix(seed: seed) }
+    init(seed: UInt64) { random = SeededGenerator(seed: seed) }
 
     mutating func number(_ range: ClosedRange<UInt32>) -> UInt32 { UInt32.random(in: range, using: &random) }
     mutating func chance(_ oneIn: Int) -> Bool { Int.random(in: 0..<oneIn, using: &random) == 0 }

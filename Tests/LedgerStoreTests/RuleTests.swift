@@ -1,3 +1,4 @@
+import Seeds
 import Economics
 import Foundation
 import Ledger
@@ -82,7 +83,7 @@ import Wire
         try ledger.record(events)
         let expected = try ledger.balances()
         var orders = Set<[Int]>()
-        var random = SplitMix(seed: 1)
+        var random = SeededGenerator(seed: 1)
         while orders.count < 40 { orders.insert(Array(0..<events.count).shuffled(using: &random)) }
         for order in orders {
             let other = try TestLedger()

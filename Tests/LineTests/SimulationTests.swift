@@ -1,17 +1,12 @@
-import Foundation
+import Seeds
 import Testing
 
 @Suite struct SimulationTests {
-    private static func setting(_ name: String) -> UInt64? {
-        ProcessInfo.processInfo.environment[name].flatMap { UInt64($0) }
-    }
-
     @Test func `Every seed keeps every rule`() {
-        let first = Self.setting("TOKENFACTORY_SIM_SEED") ?? 1
-        let runs = Self.setting("TOKENFACTORY_SIM_RUNS") ?? 250
+        let seeds = SimulationSeeds(runs: 250)
         var statistics = SimulationStatistics()
         var events = 0
-        for seed in first..<(first + runs) {
+        for seed in seeds {
             var simulation = Simulation(seed: seed)
             do {
                 try simulation.run()
@@ -21,9 +16,9 @@ import Testing
             statistics += simulation.statistics
             events += simulation.events
         }
-        print("\(runs) runs, \(events) events: \(statistics)")
+        print("\(seeds.count) runs, \(events) events: \(statistics)")
         // Runs that never reach what they are to check would pass for the wrong reason.
-        if runs >= 100 {
+        if seeds.count >= 100 {
             #expect(statistics.finished > 100)
             #expect(statistics.cancelled > 10)
             #expect(statistics.lost > 10)

@@ -1,3 +1,4 @@
+import Seeds
 import NIOCore
 import Testing
 
@@ -165,7 +166,7 @@ import Testing
 
     @Test func randomBytesAlwaysMakeReadableJSON() throws {
         let seed = UInt64.random(in: 0...UInt64.max)
-        var random = SeededGenerator(state: seed)
+        var random = SeededGenerator(seed: seed)
         for _ in 0..<2000 {
             var escaper = JSONEscaper()
             var buffer = ByteBuffer(string: "\"")

@@ -1,3 +1,4 @@
+import Seeds
 import Foundation
 import Testing
 
@@ -78,7 +79,7 @@ import Testing
     /// Whatever this reader takes, Foundation's takes too; and no damage makes it trap.
     @Test func damagedTextsNeverTrapAndAreNeverTakenForJSONThatIsNone() throws {
         let seed = UInt64.random(in: 0...UInt64.max)
-        var random = SeededGenerator(state: seed)
+        var random = SeededGenerator(seed: seed)
         let bodies = [
             #"{"model":"m","messages":[{"role":"user","content":"h\u00e9\ud83d\ude00\n"}],"stop":["a","b"],"seed":-5}"#,
             #"{"model":"m","prompt":[1,2,3.5e-3,400000],"stream":true,"stream_options":{"include_usage":true}}"#,
@@ -97,18 +98,5 @@ import Testing
             let other = try? JSONSerialization.jsonObject(with: Data(bytes), options: [.fragmentsAllowed])
             #expect(other != nil, "seed \(seed): \(String(decoding: bytes, as: UTF8.self))")
         }
-    }
-}
-
-/// SplitMix64: https://prng.di.unimi.it/splitmix64.c
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
     }
 }

@@ -1,3 +1,4 @@
+import Seeds
 import Foundation
 import Testing
 import Wire
@@ -79,7 +80,7 @@ import Wire
     /// The spool in the state that a kill at any moment leaves: what was appended is there, acknowledged or not.
     @Test(arguments: [1 as UInt64, 2, 3, 4, 5, 6, 7, 8])
     func nothingUnacknowledgedIsLostWhateverTheOrder(seed: UInt64) throws {
-        var random = SplitMix(state: seed)
+        var random = SeededGenerator(seed: seed)
         let settings = SpoolSettings(windowEvents: 5, segmentBytes: 1_500, keptBytes: 600)
         var appended = 0
         var acknowledged = 0
@@ -117,19 +118,6 @@ import Wire
             try spool.acknowledge(through: batch.first + UInt64(batch.events.count) - 1)
         }
         #expect(next ?? UInt64(appended) + 1 == UInt64(appended) + 1, "seed \(seed)")
-    }
-}
-
-/// A small seeded generator.
-struct SplitMix {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-        return value ^ (value >> 31)
     }
 }
 

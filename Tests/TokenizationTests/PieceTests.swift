@@ -1,3 +1,4 @@
+import Seeds
 import Foundation
 import Llama
 import Testing

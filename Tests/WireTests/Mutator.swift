@@ -1,3 +1,4 @@
+import Seeds
 import Wire
 
 /// Damages valid frames in ways that get past the first checks.

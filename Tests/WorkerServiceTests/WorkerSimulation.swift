@@ -1,3 +1,4 @@
+import Seeds
 import Batching
 import Line
 import Wire
@@ -11,8 +12,7 @@ struct WorkerSimulation {
         var rule: String
 
         var description: String {
-            "\(rule); again: TOKENFACTORY_SIM_SEED=\(seed) TOKENFACTORY_SIM_RUNS=1 swift test "
-                + "--filter WorkerSimulationTests"
+            "\(rule); again: \(SimulationSeeds.replay(seed, filter: "WorkerSimulationTests"))"
         }
     }
 
@@ -141,20 +141,5 @@ struct WorkerSimulation {
 
     private func rule(_ text: String, _ holds: Bool) throws {
         if !holds { throw Failure(seed: seed, rule: text) }
-    }
-}
-
-/// SplitMix64, by Sebastiano Vigna (https://prng.di.unimi.it/splitmix64.c).
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
     }
 }

@@ -1,22 +1,17 @@
-import Foundation
+import Seeds
 import Testing
 
 struct WorkerSimulationTests {
-    private static func setting(_ name: String) -> UInt64? {
-        ProcessInfo.processInfo.environment[name].flatMap { UInt64($0) }
-    }
-
     @Test func everySeedKeepsEveryRule() throws {
-        let first = Self.setting("TOKENFACTORY_SIM_SEED") ?? 1
-        let runs = Self.setting("TOKENFACTORY_SIM_RUNS") ?? 150
+        let seeds = SimulationSeeds(runs: 150)
         var coverage = WorkerSimulation.Coverage()
-        for seed in first..<(first + runs) {
+        for seed in seeds {
             var simulation = try WorkerSimulation(seed: seed)
             do { try simulation.run() } catch { Issue.record("\(error)") }
             coverage += simulation.coverage
         }
-        print("\(runs) lives of a worker: \(coverage)")
-        guard runs >= 100 else { return }
+        print("\(seeds.count) lives of a worker: \(coverage)")
+        guard seeds.count >= 100 else { return }
         #expect(coverage.finished > 100)
         #expect(coverage.cancelled > 100)
         #expect(coverage.handedBack > 20)

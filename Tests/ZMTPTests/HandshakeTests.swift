@@ -1,3 +1,4 @@
+import Seeds
 import Testing
 
 @testable import ZMTP
@@ -107,7 +108,7 @@ private func ready(_ type: String, identity: [UInt8] = []) -> [UInt8] {
     }
 
     @Test(arguments: 0..<20) func `damaged handshakes are refused or waited for`(seed: UInt64) {
-        var random = SplitMix(state: seed)
+        var random = SeededGenerator(seed: seed)
         let whole = greeting + ready("DEALER", identity: id)
         for _ in 0..<1000 {
             var bytes = whole
@@ -142,17 +143,5 @@ private struct Side {
         waiting.removeFirst(step.consumed)
         peer = step.peer
         return step.reply
-    }
-}
-
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var word = state
-        word = (word ^ (word >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        word = (word ^ (word >> 27)) &* 0x94d0_49bb_1331_11eb
-        return word ^ (word >> 31)
     }
 }
