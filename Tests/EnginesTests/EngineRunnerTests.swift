@@ -50,7 +50,7 @@ import Testing
         }
     }
 
-    @Test("Requests run to their ends, whether the thread slept or not", .timeLimit(.minutes(1)))
+    @Test("Requests run to their ends, whether the thread slept or not", .timeLimit(.minutes(5)))
     func runs() async throws {
         let gatherer = Gatherer()
         let runner = EngineRunner(clock: Self.clock()) { gatherer.take($0) }
@@ -73,7 +73,7 @@ import Testing
         #expect(runner.currentStepBegunAt == nil)
     }
 
-    @Test("Cancelled and handed-back requests end as such", .timeLimit(.minutes(1)))
+    @Test("Cancelled and handed-back requests end as such", .timeLimit(.minutes(5)))
     func cancels() async throws {
         let gatherer = Gatherer()
         let runner = EngineRunner(clock: Self.clock()) { gatherer.take($0) }
@@ -93,7 +93,7 @@ import Testing
         runner.waitUntilStopped()
     }
 
-    @Test("A failing engine's requests fail, and later ones still run", .timeLimit(.minutes(1)))
+    @Test("A failing engine's requests fail, and later ones still run", .timeLimit(.minutes(5)))
     func failure() async throws {
         struct Flaky: Engine {
             var inner: SimulatedEngine

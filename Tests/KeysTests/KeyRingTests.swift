@@ -93,7 +93,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func theWatchReadsTheFileByItself() async throws {
+    @Test(.timeLimit(.minutes(5))) func theWatchReadsTheFileByItself() async throws {
         let file = File()
         try file.write(Self.line("a", "acme"))
         let ring = try KeyRing(contentsOf: file.path)

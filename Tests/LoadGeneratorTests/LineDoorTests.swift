@@ -7,7 +7,7 @@ import Wire
 @testable import LoadGenerator
 
 /// The ZeroMQ door against a small ingest that answers by itself.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct LineDoorTests {
     @Test func manyRequestsShareConnections() async throws {
         let ingest = try await SmallIngest.make()

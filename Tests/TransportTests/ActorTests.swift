@@ -77,7 +77,7 @@ private actor Callers {
     }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct ActorTests {
+@Suite(.timeLimit(.minutes(5))) struct ActorTests {
     @Test(arguments: [Endpoint.tcp(host: "127.0.0.1", port: 0), temporaryIPC()])
     func `an actor owns its sockets and answers on the reactor's thread`(endpoint: Endpoint) async throws {
         let context = try Context()

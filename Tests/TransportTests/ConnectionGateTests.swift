@@ -5,7 +5,7 @@ import Testing
 @testable import Transport
 
 /// Bounds on connections that libzmq holds: its own sockets bound none.
-@Suite(.timeLimit(.minutes(1))) struct ConnectionGateTests {
+@Suite(.timeLimit(.minutes(5))) struct ConnectionGateTests {
     let context: Context
     let server: KeyPair
     let client: KeyPair

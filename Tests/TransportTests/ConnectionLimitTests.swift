@@ -5,7 +5,7 @@ import Testing
 import ZMTP
 
 /// What peers that have shown nothing of themselves may cost a listening socket of our own.
-@Suite(.timeLimit(.minutes(1))) struct ConnectionLimitTests {
+@Suite(.timeLimit(.minutes(5))) struct ConnectionLimitTests {
     let context: Context
 
     init() throws { context = try Context() }

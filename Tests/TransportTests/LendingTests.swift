@@ -3,7 +3,7 @@ import Testing
 @testable import Transport
 
 /// Frames that are lent to whoever decodes them, in the memory that they were received into.
-@Suite(.timeLimit(.minutes(1))) struct LendingTests {
+@Suite(.timeLimit(.minutes(5))) struct LendingTests {
     let context: Context
 
     init() throws { context = try Context() }

@@ -15,7 +15,7 @@ private final class Listener: Watched {
 }
 
 /// One epoll set for many sockets: what is announced reaches those that it was meant for.
-@Suite(.timeLimit(.minutes(1))) struct PollerTests {
+@Suite(.timeLimit(.minutes(5))) struct PollerTests {
     private let listener = Listener()
 
     @Test func `what was announced for a descriptor that is gone reaches nobody, though its number is used again`()

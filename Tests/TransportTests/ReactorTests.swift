@@ -17,7 +17,7 @@ private actor Counter {
     }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct ReactorTests {
+@Suite(.timeLimit(.minutes(5))) struct ReactorTests {
     let reactor: Reactor
 
     init() throws { reactor = try Reactor(name: "test") }

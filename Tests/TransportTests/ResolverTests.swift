@@ -2,7 +2,7 @@ import Testing
 
 @testable import Transport
 
-@Suite(.timeLimit(.minutes(1))) struct ResolverTests {
+@Suite(.timeLimit(.minutes(5))) struct ResolverTests {
     @Test func `localhost has a loopback address`() async throws {
         let resolver = try Resolver()
         let addresses = try await resolver.resolve("localhost")

@@ -5,7 +5,7 @@ import Testing
 import ZMTP
 
 /// What only our own streams do, against a peer that is bare bytes.
-@Suite(.timeLimit(.minutes(1))) struct StreamTests {
+@Suite(.timeLimit(.minutes(5))) struct StreamTests {
     let context: Context
 
     init() throws { context = try Context() }

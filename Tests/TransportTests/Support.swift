@@ -4,7 +4,7 @@ import Testing
 @testable import Transport
 
 /// Long enough for a loaded machine; a test that fails takes it, one that passes does not.
-let patience = 20_000
+let patience = 60_000
 
 struct TimedOut: Error {}
 
