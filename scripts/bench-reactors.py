@@ -10,6 +10,7 @@ import pathlib
 import re
 import sys
 import tempfile
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "Tests" / "Integration"))
@@ -34,6 +35,7 @@ def measure(requests, worker_options):
             answers = {over_zeromq(cluster, name, **request) for _ in range(4)}
             longest = cluster.metrics(cluster.processes["ingest-0"], "http").get(SUBMIT, 0)
             print(f"{what}: {', '.join(sorted(answers))}; submit so far {longest * 1000:.1f} ms", file=sys.stderr)
+        time.sleep(0.5)  # The gauges are stated ten times a second.
         print("| station | link | frame | longest |\n|---|---|---|---|")
         for process in cluster.processes.values():
             key = "http" if process.program in ("ingest", "accounting") else "admin"
