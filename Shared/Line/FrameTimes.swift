@@ -11,13 +11,7 @@ public struct FrameTimes: Sendable {
 
     public init() {}
 
-    /// - Parameter nanoseconds: how long the thread was held.
-    public mutating func note(_ kind: FrameKind, _ nanoseconds: UInt64) {
-        let index = Int(kind.rawValue)
-        if index < longest.count, nanoseconds > longest[index] { longest[index] = nanoseconds }
-    }
-
-    /// The same for a frame whose header may not be one.
+    /// Notes how long a frame held the thread; nothing where it is no frame of a known kind.
     public mutating func note(_ frame: Span<UInt8>, _ nanoseconds: UInt64) {
         guard frame.count >= FrameHeader.size else { return }
         let index = Int(frame[FrameHeader.kindOffset])
@@ -25,11 +19,11 @@ public struct FrameTimes: Sendable {
     }
 
     /// In nanoseconds; 0 where none has come.
-    public subscript(_ kind: FrameKind) -> UInt64 {
+    subscript(_ kind: FrameKind) -> UInt64 {
         Int(kind.rawValue) < longest.count ? longest[Int(kind.rawValue)] : 0
     }
 
-    /// Calls `body` for each kind that has come.
+    /// Calls `body` with each kind that has come, and nanoseconds.
     public func forEach(_ body: (FrameKind, UInt64) -> Void) {
         for kind in FrameKind.allCases where self[kind] > 0 { body(kind, self[kind]) }
     }

@@ -1,13 +1,13 @@
 import Dispatch
 import Line
-public import Station
-public import Tokenization
+import Station
+import Tokenization
 import Wire
 
 /// Does what a tokenizer wants encoded: in a pool of threads, or at once where that costs less than changing threads.
 ///
 /// Belongs to the reactor's thread, but for the answers, which are posted.
-public final class EncodeDesk: Sendable {
+final class EncodeDesk: Sendable {
     private let encoder: PromptEncoder
     private let pool: EncodePool
     private let tickets = Tickets()
@@ -23,7 +23,7 @@ public final class EncodeDesk: Sendable {
     /// - Parameters:
     ///   - encoder: Encodes prompts; used on the pool's threads.
     ///   - post: Runs a closure on the reactor's thread.
-    public init(
+    init(
         encoder: PromptEncoder, threads: Int, wallSeconds: @escaping @Sendable () -> Int64,
         post: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void
     ) {
@@ -33,10 +33,10 @@ public final class EncodeDesk: Sendable {
     }
 
     /// Prompts that wait to be encoded.
-    public var waitingCount: Int { pool.waitingCount }
+    var waitingCount: Int { pool.waitingCount }
 
     /// Does a command. On the reactor's thread.
-    public func perform(_ command: TokenizerCommand, for shell: StationShell<Tokenizer>) {
+    func perform(_ command: TokenizerCommand, for shell: StationShell<Tokenizer>) {
         switch command {
         case .encode(let key, let prompt, let share, let tokenLimit, let affordable):
             if let result = pool.encodeAtOnce(prompt, upTo: affordable) {

@@ -44,7 +44,7 @@ extension Tokenizer {
     }
 
     /// The pool takes no more: the request's prompt, or its answer so far, will not be read.
-    public mutating func encodingIsFull(_ key: UInt64, now: LinkTime) {
+    mutating func encodingIsFull(_ key: UInt64, now: LinkTime) {
         guard let stream = streams[key], case .encoding = stream.state else { return }
         fail(key, stream, .busy, "The tokenizer's queue is full.", now)
     }
