@@ -25,8 +25,11 @@ private actor Twins {
         self.reactor = reactor
         self.limit = limit
         self.closes = closes
-        first = try RouterSocket(context)
-        second = try RouterSocket(context)
+        // Those who call answer no heartbeats, and a busy machine may take longer than they allow.
+        var options = SocketOptions()
+        options.heartbeatInterval = 0
+        first = try RouterSocket(context, options: options)
+        second = try RouterSocket(context, options: options)
     }
 
     func start() throws(TransportError) -> (first: Endpoint, second: Endpoint) {
@@ -98,8 +101,7 @@ private actor Twins {
             heard += stranger.hear()
             await Task.yield()
         }
-        // On a busy machine pings follow.
-        #expect(heard.starts(with: opening))
+        #expect(heard == opening)
         return stranger
     }
 

@@ -108,14 +108,23 @@ final class Collector<Value: Sendable>: Sendable {
         for continuation in ready { continuation.resume() }
     }
 
-    /// The values, when there are at least `count`; the test's time limit is the deadline.
+    /// The values, when there are at least `count`, or when the test's time limit is over.
     func wait(for count: Int) async -> [Value] {
-        await withCheckedContinuation { continuation in
-            let isReady = state.withLock { state in
-                if state.values.count < count { state.waiters.append((count, continuation)) }
-                return state.values.count >= count
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isReady = state.withLock { state in
+                    let isReady = state.values.count >= count || Task.isCancelled
+                    if !isReady { state.waiters.append((count, continuation)) }
+                    return isReady
+                }
+                if isReady { continuation.resume() }
             }
-            if isReady { continuation.resume() }
+        } onCancel: {
+            let waiters = state.withLock { state in
+                defer { state.waiters = [] }
+                return state.waiters
+            }
+            for waiter in waiters { waiter.continuation.resume() }
         }
         return values
     }
